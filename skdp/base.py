@@ -1,0 +1,215 @@
+"""What all private estimators share: the life of a fit from its budget to its report."""
+
+import math
+import warnings
+from numbers import Real
+
+import numpy as np
+from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.utils.validation import check_is_fitted, validate_data
+
+from ._sklearn_compat import Interval, validate_parameters
+from .accounting import Budget, BudgetAccountant, NonPrivate, PrivacyReport
+from .exceptions import PrivacyWarning
+from .mechanisms import Noise
+from .rows import check_classes, check_labels, discover, encode
+
+
+class PrivateEstimator(BaseEstimator):
+    """Base class of estimators whose `fit` is differentially private.
+
+    A subclass declares what its fit releases in `_shares` and which scikit-learn estimator it stands for in
+    `_sklearn_counterpart`; the budget, the event for accountants and the report follow from these.
+    """
+
+    _parameter_constraints: dict = {
+        "epsilon": [Interval(Real, 0, None, closed="right")],
+        "delta": [Interval(Real, 0, 1, closed="left")],
+        "accountant": [BudgetAccountant, None],
+        "random_state": ["random_state"],
+    }
+    # Names of the fitted attributes that the scikit-learn counterpart predicts with.
+    _learnt_attributes: tuple[str, ...] = ()
+
+    def privacy_event(self):
+        """What a fit with these parameters costs, known before any data are seen.
+
+        Returns
+        -------
+        skdp.accounting.Plan or skdp.accounting.NonPrivate
+            A plan with all releases of the fit, or a non-private event if epsilon is infinite.
+        """
+        validate_parameters(self)
+        if math.isinf(self.epsilon):
+            return NonPrivate()
+        return Budget(self.epsilon, self.delta, self._shares()).plan
+
+    def to_sklearn(self):
+        """The plain scikit-learn estimator with the private parameters.
+
+        It predicts what this estimator predicts and needs no skdp: for serving, export or explanation.
+
+        Returns
+        -------
+        estimator
+            A fitted estimator of the scikit-learn class with the same name.
+        """
+        check_is_fitted(self)
+        estimator = self._sklearn_counterpart()
+        for name in (*self._learnt_attributes, "n_features_in_", "feature_names_in_"):
+            if hasattr(self, name):
+                setattr(estimator, name, getattr(self, name))
+        return estimator
+
+    def _shares(self):
+        """The parts of a fit's budget: a list of `Share`."""
+        raise NotImplementedError
+
+    def _sklearn_counterpart(self):
+        """The unfitted scikit-learn estimator with this estimator's parameters."""
+        raise NotImplementedError
+
+    def _open_budget(self, shares=None):
+        """Record the spend with the accountant; only then return what the fit may spend and the noise to use."""
+        budget = Budget(self.epsilon, self.delta, self._shares() if shares is None else shares)
+        self._charge(budget.plan)
+        return budget, Noise(self.random_state)
+
+    def _charge(self, event):
+        if self.accountant is not None:
+            self.accountant.spend(event, label=type(self).__name__)
+
+    def _fit_without_privacy(self, fit):
+        """Charge a non-private fit and take over what `fit()`, a scikit-learn counterpart, learnt."""
+        warnings.warn(
+            f"epsilon=inf switches privacy off: this {type(self).__name__} is fitted exactly as scikit-learn's. "
+            "Pass a finite epsilon to protect the rows.",
+            PrivacyWarning,
+            stacklevel=3,
+        )
+        self._charge(NonPrivate())
+        estimator = fit()
+        for name in self._learnt_attributes:
+            setattr(self, name, getattr(estimator, name))
+        self.privacy_ = PrivacyReport(type(self).__name__, math.inf, 0.0)
+        return self
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.non_deterministic = self.random_state is None and not math.isinf(self.epsilon)
+        return tags
+
+
+class PrivateClassifier(ClassifierMixin, PrivateEstimator):
+    """Base class of private classifiers: labels that are public or discovered, and prediction by the counterpart."""
+
+    _parameter_constraints: dict = {
+        **PrivateEstimator._parameter_constraints,
+        "classes": ["array-like", None],
+    }
+
+    def predict(self, X):
+        """Predict class labels.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+
+        Returns
+        -------
+        ndarray of shape (n_samples,)
+        """
+        return self.to_sklearn().predict(X)
+
+    def predict_proba(self, X):
+        """Predict class probabilities.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_classes)
+            In the order of `classes_`.
+        """
+        return self.to_sklearn().predict_proba(X)
+
+    def predict_log_proba(self, X):
+        """Predict logarithms of class probabilities.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_classes)
+            In the order of `classes_`.
+        """
+        return self.to_sklearn().predict_log_proba(X)
+
+    def _validate(self, X, y, classes, *, reset=True, discovered=False, accept_sparse=False):
+        """Check parameters, data and known labels: everything that can be wrong before the budget is spent.
+
+        Parameters
+        ----------
+        X, y : array-like
+        classes : array-like or None
+            The labels that are known.
+        reset : bool, default=True
+            Whether X defines the number and names of features.
+        discovered : bool, default=False
+            Whether the known labels were discovered earlier: rows with others are ignored then, not an error.
+        accept_sparse : bool, default=False
+
+        Returns
+        -------
+        X, y : ndarray
+        classes : ndarray of shape (n_classes,) or None
+            The known classes, sorted.
+        """
+        validate_parameters(self)
+        X, y = validate_data(
+            self, X, y, reset=reset, dtype=[np.float64, np.float32], accept_sparse="csr" if accept_sparse else False
+        )
+        check_labels(y)
+        if classes is None:
+            if self.delta == 0 and not math.isinf(self.epsilon):
+                raise ValueError(
+                    "delta=0 needs classes: labels cannot be discovered under pure differential privacy. Pass "
+                    "classes=[...] with all labels that y may hold, or a delta > 0."
+                )
+            return X, y, None
+        classes = check_classes(classes)
+        if not discovered and np.any(encode(y, classes) < 0):
+            raise ValueError(
+                f"y contains labels that are not in classes={classes.tolist()}. Add them to classes, or leave those "
+                "rows out."
+            )
+        return X, y, classes
+
+    def _class_codes(self, y, classes, budget, noise):
+        """The sorted classes, discovered if they are not public, and each row's position in them (-1: ignore)."""
+        if classes is None:
+            classes = discover(y, budget["labels"], noise)
+            if classes.size < 2 and y.dtype.kind in "biuf" and np.isin(classes, (0, 1)).all():
+                warnings.warn(
+                    f"The labels {classes.tolist()} are all that is frequent enough to be discovered at this epsilon and "
+                    "delta. The labels 0 and 1 are assumed, and rows with others are ignored. Pass classes=[...]: "
+                    "known labels cost nothing.",
+                    PrivacyWarning,
+                    stacklevel=3,
+                )
+                classes = np.array([0, 1], dtype=y.dtype)
+            if classes.size == 0:
+                raise ValueError(
+                    "No label is frequent enough to be discovered at this epsilon and delta; the budget of this fit "
+                    "is spent. Pass classes=[...]: known labels cost nothing. Or use more rows or a larger epsilon."
+                )
+        return classes, encode(y, classes)
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.classifier_tags.poor_score = not math.isinf(self.epsilon)
+        return tags

@@ -1,0 +1,144 @@
+"""The convex objective of a linear model over clipped rows, and a Newton solver for it."""
+
+import numpy as np
+from scipy.linalg import cho_factor, cho_solve
+
+_MAX_PASSES = 200
+_STRIDE = 16  # the solver starts from the minimum over every 16th row ...
+_MIN_SUBSAMPLE = 50  # ... where that leaves this many rows a coefficient
+_GOOD_CONTRACTION = 0.05  # a step that shrinks the gradient this much needs no newer Hessian
+
+
+class LinearObjective:
+    """J(w) = sum_i weight_i loss(<w, x_i>, y_i) + ridge / 2 ||w||**2 + <tilt, w> over clipped rows.
+
+    Parameters
+    ----------
+    rows : Rows
+        Clipped rows, with y the position of the label, -1 for rows to ignore.
+    loss : loss
+        See `_losses`.
+    class_weights : ndarray of shape (2,)
+    constant : float
+        Value of the constant column that follows the features; 0 for no such column.
+    ridge : float
+        Positive.
+    tilt : ndarray of shape (n_coefficients,)
+    """
+
+    def __init__(self, rows, loss, *, class_weights, constant, ridge, tilt):
+        self._rows = rows
+        self._loss = loss
+        self._row_weights = np.append(class_weights, 0.0)  # y = -1 finds the last entry
+        self._constant = constant
+        self._ridge = ridge
+        self._tilt = tilt
+        self.size = rows.n_columns + (constant != 0)
+
+    def subsample(self):
+        """The same objective over every 16th row, or None if they are too few to start from."""
+        if self._rows.n_rows < _STRIDE * _MIN_SUBSAMPLE * self.size:
+            return None
+        return LinearObjective(
+            self._rows.every(_STRIDE),
+            self._loss,
+            class_weights=self._row_weights[:-1],
+            constant=self._constant,
+            ridge=self._ridge / _STRIDE,
+            tilt=self._tilt / _STRIDE,
+        )
+
+    def gradient(self, w):
+        """The gradient at w, of shape (n_coefficients,)."""
+
+        def kernel(block):
+            first, _ = self._derivatives(block, w)
+            return (self._combine(block, first),)
+
+        (gradient,) = self._rows.sum(kernel)
+        return gradient + self._ridge * w + self._tilt
+
+    def gradient_and_hessian(self, w):
+        """Gradient and Hessian at w in one pass."""
+
+        def kernel(block):
+            first, second = self._derivatives(block, w)
+            d = block.X.shape[1]
+            scaled = block.X * (np.sqrt(second) * block.scale)[:, None]
+            hessian = np.empty((w.size, w.size))
+            hessian[:d, :d] = scaled.T @ scaled
+            hessian[d:] = self._constant * self._combine(block, second)
+            return self._combine(block, first), hessian
+
+        gradient, hessian = self._rows.sum(kernel)
+        hessian[:, -1] = hessian[-1]
+        hessian[np.diag_indices(w.size)] += self._ridge
+        return gradient + self._ridge * w + self._tilt, hessian
+
+    def _derivatives(self, block, w):
+        d = block.X.shape[1]
+        margin = (block.X @ w[:d]) * block.scale
+        if self._constant:
+            margin += self._constant * w[d]
+        first, second = self._loss.derivatives(margin, block.y)
+        weight = self._row_weights[block.y]
+        first *= weight
+        second *= weight
+        return first, second
+
+    def _combine(self, block, factors):
+        """The sum of the clipped, extended rows times a factor each."""
+        features = (factors * block.scale) @ block.X
+        return np.append(features, self._constant * factors.sum()) if self._constant else features
+
+
+def minimise(objective, start, tolerance):
+    """A point where the gradient's norm is at most `tolerance`, by Newton's method on few passes over the rows.
+
+    Parameters
+    ----------
+    objective : LinearObjective
+        Strictly convex.
+    start : ndarray of shape (n_coefficients,)
+    tolerance : float
+
+    Returns
+    -------
+    ndarray of shape (n_coefficients,)
+
+    Raises
+    ------
+    RuntimeError
+        If the tolerance is out of reach. The privacy proof needs it: a worse point must not be released.
+
+    Notes
+    -----
+    A step is halved until it does not overshoot, that is, until the slope along it is no more than half as steep
+    uphill as it was downhill at its start. A Hessian is kept while its steps shrink the gradient well.
+    """
+    smaller = objective.subsample()
+    w = start if smaller is None else minimise(smaller, start, tolerance)
+    gradient, hessian = objective.gradient_and_hessian(w)
+    update_hessian = smaller is None
+    for _ in range(_MAX_PASSES):
+        norm = np.linalg.norm(gradient)
+        if norm <= tolerance:
+            return w
+        if hessian is not None:
+            factor = cho_factor(hessian)
+            step_length = 1.0
+        step = -step_length * cho_solve(factor, gradient)
+        if update_hessian:
+            new_gradient, hessian = objective.gradient_and_hessian(w + step)
+        else:
+            new_gradient, hessian = objective.gradient(w + step), None
+        if new_gradient @ step > -(gradient @ step) / 2:
+            step_length /= 2
+            hessian = None
+            continue
+        w, gradient = w + step, new_gradient
+        update_hessian = np.linalg.norm(gradient) > _GOOD_CONTRACTION * norm
+    raise RuntimeError(
+        f"The solver did not bring the gradient's norm down to {tolerance:.3g} in {_MAX_PASSES} passes, so the model "
+        "cannot be released; the budget of this fit is spent. Scale the features to similar ranges, or lower C."
+    )

@@ -1,0 +1,189 @@
+"""How noise is drawn: the only place where a part of a budget turns into randomness."""
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+from scipy.special import ndtri
+
+from ..accounting import conversions
+from ..accounting.events import Gaussian, Pure, Threshold
+from . import samplers
+from .randomness import RandomBits
+
+_SCALE_BITS = 20  # noise scales are at least 2**20 grid steps, so that rounding them up costs nothing
+
+
+class Noisy(NamedTuple):
+    """A released array and the standard deviation of the noise in each of its entries (public)."""
+
+    value: np.ndarray
+    std: np.ndarray
+
+
+class Noise:
+    """The mechanisms, fed by one source of random bits. A fit makes one.
+
+    Parameters
+    ----------
+    random_state : int, numpy.random.RandomState or None, default=None
+        See `RandomBits`.
+    """
+
+    def __init__(self, random_state=None):
+        self._bits = RandomBits(random_state)
+
+    @property
+    def secure(self):
+        """Whether the bits come from the operating system's cryptographic generator."""
+        return self._bits.secure
+
+    def add(self, part, answer, *, l1, l2, step=1.0):
+        """Release integers with discrete Gaussian or discrete Laplace noise on their own grid.
+
+        Spends the part. Gaussian parts use the L2 sensitivity, pure ones the L1 sensitivity.
+
+        Parameters
+        ----------
+        part : Part
+        answer : ndarray of float64
+            Exact integers, below 2**53 in magnitude.
+        l1, l2 : float
+            Sensitivities of ``answer * step`` in the L1 and L2 norm.
+        step : float or ndarray broadcastable to answer, default=1.0
+            The length of one integer step in the units of the sensitivities. Entries with a larger step get less
+            noise relative to a step: that is how a joint query weighs its coordinates.
+
+        Returns
+        -------
+        Noisy
+            In integer steps: not multiplied by `step`.
+
+        Notes
+        -----
+        The noise lives on a grid that is finer than the integers by a power of two, so that its scale is at least
+        2**20 grid steps; there the discrete Gaussian meets the continuous one's (epsilon, delta) to far below 1e-10.
+        Answer and noise are exact in floating point, so their rounded sum is post-processing of the exact sum.
+        """
+        event = part.spend()
+        match event:
+            case Pure(epsilon=epsilon):
+                sample, scale, spread = samplers.discrete_laplace, l1 / epsilon, math.sqrt(2)
+            case Gaussian(mu=mu) | Threshold(mu=mu):
+                sample, scale, spread = samplers.discrete_gaussian, l2 / mu, 1.0
+        answer = np.asarray(answer, dtype=np.float64)
+        steps = scale / np.broadcast_to(np.asarray(step, dtype=np.float64), answer.shape).ravel()
+        if steps.size and steps.max() > samplers.MAX_SCALE:
+            raise ValueError(
+                f"The noise of {part.name!r} would span {steps.max():.1g} grid steps, more than the exact samplers "
+                "hold: epsilon is too small for anything to be learnt. Raise epsilon."
+            )
+        finer = np.maximum(0, _SCALE_BITS - np.floor(np.log2(steps)))
+        grid_scale = np.ceil(np.ldexp(steps, finer.astype(int))).astype(np.int64)
+        if grid_scale.size and (grid_scale == grid_scale[0]).all():
+            noise = sample(self._bits, int(grid_scale[0]), answer.size)
+        else:
+            noise = sample(self._bits, grid_scale, answer.size)
+        fine = np.ldexp(answer.ravel(), finer.astype(int)) + noise
+        value = np.ldexp(fine, -finer.astype(int)).reshape(answer.shape)
+        return Noisy(value, (spread * np.ldexp(grid_scale, -finer.astype(int))).reshape(answer.shape))
+
+    def add_to_vector(self, part, vector, *, l2):
+        """Release a real vector whose L2 sensitivity is known, rounded to a grid.
+
+        Spends the part. The grid is 2**-20 of the sensitivity or finer, and the sensitivity grows by the rounding.
+
+        Parameters
+        ----------
+        part : Part
+        vector : ndarray of shape (d,)
+        l2 : float
+            L2 sensitivity of the vector.
+
+        Returns
+        -------
+        Noisy
+        """
+        grid = 2.0 ** math.floor(math.log2(l2) - _SCALE_BITS)
+        l2 = l2 / grid + math.sqrt(vector.size)  # rounding moves each neighbour by half a step per coordinate
+        noisy = self.add(part, np.rint(vector / grid), l1=l2 * math.sqrt(vector.size), l2=l2)
+        return Noisy(noisy.value * grid, noisy.std * grid)
+
+    def above_threshold(self, part, counts):
+        """Release which of the counts of unknown labels are large, with the noisy counts.
+
+        Spends the part. A row has one label, so the counts' L2 sensitivity is 1; a label that only one row carries
+        passes with at most the part's delta.
+
+        Parameters
+        ----------
+        part : Part
+            Of kind "threshold".
+        counts : ndarray of float64 of shape (n_labels,)
+            Positive counts of the labels that occur.
+
+        Returns
+        -------
+        passed : ndarray of bool of shape (n_labels,)
+
+        References
+        ----------
+        Korolova, Kenthapadi, Mishra, Ntoulas (2009); Wilson et al. (2020), for Gaussian noise.
+        """
+        event = part.event
+        noisy = self.add(part, counts, l1=1.0, l2=1.0)
+        # The discrete Gaussian's tail is at most the continuous one's a grid step earlier: far below 2**-19.
+        threshold = 1 + noisy.std * conversions.gaussian_tail_quantile(event.delta) + 2.0**-19 * noisy.std
+        return noisy.value > threshold
+
+    def select(self, part, scores, *, sensitivity):
+        """The index of a high score, by the permute-and-flip mechanism.
+
+        Spends the part: pure epsilon-DP with epsilon = part.event.epsilon, or for a Gaussian part the epsilon whose
+        `pure_to_mu` is the part's mu. Never worse in expectation than the exponential mechanism.
+
+        Parameters
+        ----------
+        part : Part
+        scores : ndarray of float64 of shape (n_candidates,)
+            Exact integers, such as counts.
+        sensitivity : int
+            How much one row changes any score.
+
+        Returns
+        -------
+        int
+
+        References
+        ----------
+        McKenna and Sheldon (2020), "Permute-and-Flip: A New Mechanism for Differentially Private Selection".
+        """
+        event = part.spend()
+        epsilon = event.epsilon if isinstance(event, Pure) else conversions.mu_to_pure(event.mu)
+        # exp(-epsilon * gap / (2 * sensitivity)) as a ratio of integers, with epsilon rounded down.
+        numerator, denominator = math.floor(epsilon * 2**20), 2 * sensitivity * 2**20
+        if numerator == 0:
+            raise ValueError(f"The share of epsilon for {part.name!r} is {epsilon:.2g}, too small to select with.")
+        gaps = np.max(scores) - np.asarray(scores)
+        order = np.argsort(self._bits.words(gaps.size), kind="stable")
+        for candidate in order:
+            whole, rest = divmod(int(gaps[candidate]) * numerator, denominator)
+            if samplers.all_bernoulli_exp(self._bits, whole, rest, denominator):
+                return int(candidate)
+        raise AssertionError("the candidate with the highest score is always accepted")
+
+    def normal(self, size):
+        """Standard normal floats for an objective function, from uniforms of 53 bits with both tails resolved.
+
+        Not for releasing data: what the floats lose is covered by the release of an approximate minimum.
+        """
+        return self._bits.signs(size) * -ndtri(self._bits.uniform(size) / 2)
+
+    def gamma_norm(self, size):
+        """A float vector with density proportional to exp(-norm): Gamma(size) norm, uniform direction.
+
+        For an objective function, like `normal`.
+        """
+        norm = -np.log(self._bits.uniform(size)).sum()
+        direction = self.normal(size)
+        return direction * (norm / np.linalg.norm(direction))

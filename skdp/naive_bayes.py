@@ -1,0 +1,312 @@
+"""Differentially private naive Bayes classifiers."""
+
+import math
+from numbers import Real
+
+import numpy as np
+from sklearn import naive_bayes
+
+from ._sklearn_compat import Interval
+from .accounting import PrivacyReport, Share
+from .base import PrivateClassifier
+from .rows import ClassMoments, Rows, check_bounds, feature_bounds
+
+# Shares of mu squared (of epsilon for delta = 0); what is left goes to the moments.
+_LABELS_SHARE = 0.1
+_BOUNDS_SHARE = 0.1
+
+# How the noise of the one query is divided over sums and sums of squares (more weight, less noise).
+_FIRST_WEIGHT, _SECOND_WEIGHT = 1.5, 1.0
+
+# How much noise a variance may keep, relative to what it is drawn to: a class's variance as much as 2 % of the pooled
+# one, since classes are told apart by ratios of variances; a feature's pooled variance as much as half the features'
+# mean, since it only weighs the feature.
+_CLASS_VARIANCE_NOISE = 0.02
+_FEATURE_VARIANCE_NOISE = 0.5
+
+
+class GaussianNB(PrivateClassifier):
+    """Differentially private Gaussian naive Bayes.
+
+    Parameters
+    ----------
+    epsilon : float, default=1.0
+        Privacy budget of one fit: smaller protects more. ``inf`` switches privacy off and fits scikit-learn's
+        estimator, with a `PrivacyWarning`.
+    delta : float, default=1e-6
+        Probability-like slack of the guarantee, in [0, 1); keep it well below 1 / n_samples. 0 gives pure
+        epsilon-differential privacy, with more noise.
+    bounds : tuple (lower, upper), default=None
+        Public range of the features: two numbers or two array-likes of shape (n_features,). Values outside are
+        clipped. None estimates the 1 % and 99 % quantiles privately, for 10 % of the budget; public bounds are better.
+    classes : array-like of shape (n_classes,), default=None
+        All labels that y may hold: public knowledge, free. None discovers labels by noisy counts, for 10 % of the
+        budget and of delta; labels on few rows are then dropped with their rows, and delta must be positive.
+    priors : array-like of shape (n_classes,), default=None
+        Prior probabilities of the sorted classes. None takes them from the noisy counts.
+    var_smoothing : float, default=1e-9
+        Portion of the largest (noisy) variance of all features that is added to variances.
+    accountant : BudgetAccountant, default=None
+        Account that each fit, and each call of `partial_fit`, is charged to before it looks at the data.
+    random_state : int, RandomState instance or None, default=None
+        None draws the noise from the operating system's cryptographic generator. A seed is for tests and teaching:
+        it makes the noise predictable, and `privacy_` says so.
+
+    Attributes
+    ----------
+    class_count_ : ndarray of shape (n_classes,)
+        Noisy number of rows of each class, at least 1.
+    class_prior_ : ndarray of shape (n_classes,)
+        Probability of each class.
+    classes_ : ndarray of shape (n_classes,)
+        Sorted labels, public or discovered.
+    epsilon_ : float
+        Absolute additive value to variances, as in scikit-learn. The privacy parameter is `epsilon`.
+    theta_ : ndarray of shape (n_classes, n_features)
+        Noisy mean of each feature per class.
+    var_ : ndarray of shape (n_classes, n_features)
+        Noisy variance of each feature per class.
+    bounds_ : tuple of two ndarrays of shape (n_features,)
+        The bounds that were used.
+    privacy_ : PrivacyReport
+        What the fit released and what it cost; with `partial_fit`, all calls together.
+    n_features_in_ : int
+        Number of features.
+    feature_names_in_ : ndarray of shape (n_features,)
+        Names of the features, if X has string column names.
+
+    See Also
+    --------
+    skdp.linear_model.LogisticRegression : More accurate where there are many rows.
+
+    Notes
+    -----
+    One joint query holds counts, sums and centred sums of squares of all features and classes. A row touches the
+    block of its own class only, so that classes cost nothing. Per-class variances are noisier than a model can bear:
+    they are drawn towards the pooled variance of all classes, and that one towards its mean over features, as far as
+    their noise demands. The pull vanishes with the noise, so that a large epsilon gives scikit-learn's
+    model.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_digits
+    >>> from skdp.naive_bayes import GaussianNB
+    >>> X, y = load_digits(return_X_y=True)
+    >>> model = GaussianNB(epsilon=1.0, bounds=(0, 16), classes=range(10), random_state=0).fit(X, y)
+    >>> model.score(X, y) > 0.75
+    True
+    """
+
+    _parameter_constraints: dict = {
+        **PrivateClassifier._parameter_constraints,
+        "bounds": [tuple, list, None],
+        "priors": ["array-like", None],
+        "var_smoothing": [Interval(Real, 0, None, closed="left")],
+    }
+    _learnt_attributes = ("classes_", "class_count_", "class_prior_", "epsilon_", "theta_", "var_")
+
+    def __init__(
+        self,
+        epsilon=1.0,
+        delta=1e-6,
+        *,
+        bounds=None,
+        classes=None,
+        priors=None,
+        var_smoothing=1e-9,
+        accountant=None,
+        random_state=None,
+    ):
+        self.epsilon = epsilon
+        self.delta = delta
+        self.bounds = bounds
+        self.classes = classes
+        self.priors = priors
+        self.var_smoothing = var_smoothing
+        self.accountant = accountant
+        self.random_state = random_state
+
+    def fit(self, X, y):
+        """Fit the model under the budget.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+        y : array-like of shape (n_samples,)
+            Labels.
+
+        Returns
+        -------
+        self : GaussianNB
+
+        Raises
+        ------
+        BudgetExceededError
+            If the accountant refuses the spend; no data were looked at.
+        ValueError
+            If a parameter or the form of the data is wrong (nothing is spent), or if no label was frequent enough to
+            be discovered (the budget is spent).
+        """
+        return self._fit(X, y, self.classes, first=True)
+
+    def partial_fit(self, X, y, classes=None):
+        """Add a batch of rows to the model.
+
+        Each call is a release of its own and costs (epsilon, delta) again. The first call fixes the bounds.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+        y : array-like of shape (n_samples,)
+        classes : array-like of shape (n_classes,), default=None
+            All labels of all batches: needed in the first call, here or as the constructor's `classes`.
+
+        Returns
+        -------
+        self : GaussianNB
+
+        Raises
+        ------
+        BudgetExceededError, ValueError
+            As for `fit`.
+        """
+        first = not hasattr(self, "classes_")
+        if classes is None:
+            classes = self.classes if first else self.classes_
+        if classes is None:
+            raise ValueError("classes must be passed on the first call to partial_fit, with all labels of all batches.")
+        if not first and not np.array_equal(np.sort(classes), self.classes_):
+            raise ValueError(
+                f"classes={list(classes)} differs from the classes {self.classes_.tolist()} of the first call to partial_fit."
+            )
+        return self._fit(X, y, classes, first=first, incremental=True)
+
+    def predict_joint_log_proba(self, X):
+        """Joint log probabilities log P(x, y) of samples and classes.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_classes)
+            In the order of `classes_`.
+        """
+        return self.to_sklearn().predict_joint_log_proba(X)
+
+    def _fit(self, X, y, classes, *, first, incremental=False):
+        discovered = not first and self._discovered
+        X, y, classes = self._validate(X, y, classes, reset=first, discovered=discovered)
+        bounds = None if self.bounds is None else check_bounds(self.bounds, X.shape[1])
+        if self.priors is not None and classes is not None:
+            self._check_priors(classes.size)
+        if math.isinf(self.epsilon):
+            X = X if bounds is None else np.clip(X, *bounds)
+            model = self._sklearn_counterpart() if first else self.to_sklearn()
+            self._discovered = False
+            fit = (lambda: model.partial_fit(X, y, classes)) if incremental else (lambda: model.fit(X, y))
+            return self._fit_without_privacy(fit)
+
+        if not first:
+            bounds = self.bounds_
+        budget, noise = self._open_budget(self._shares(classes is not None, bounds is not None))
+        discovered |= classes is None
+        classes, codes = self._class_codes(y, classes, budget, noise)
+        if self.priors is not None:
+            self._check_priors(classes.size)
+        if bounds is None:
+            bounds = feature_bounds(Rows(X), budget["bounds"], noise)
+        query = self._query(bounds, classes.size)
+        noisy = Rows(X, codes).release(query, budget["moments"], noise)
+        report = PrivacyReport.of(type(self).__name__, budget, noise.secure)
+        steps, variance = noisy.value, noisy.std**2
+        if not first:
+            steps, variance, report = self._steps + steps, self._noise_variance + variance, self.privacy_ + report
+
+        self.classes_ = classes
+        self.bounds_ = bounds
+        self.privacy_ = report
+        self._steps, self._noise_variance, self._discovered = steps, variance, discovered
+        self._estimate(query, steps, np.sqrt(variance))
+        return self
+
+    def _shares(self, classes_known=None, bounds_known=None):
+        shares = []
+        if not (self.classes is not None if classes_known is None else classes_known):
+            shares.append(Share("labels", _LABELS_SHARE, "threshold"))
+        if not (self.bounds is not None if bounds_known is None else bounds_known):
+            shares.append(Share("bounds", _BOUNDS_SHARE))
+        return [*shares, Share("moments", 1 - math.fsum(share.weight for share in shares))]
+
+    def _query(self, bounds, n_classes):
+        d = bounds[0].size
+        # Counts enter every mean, so they deserve more than one feature's share; less in the L1 geometry of delta = 0.
+        count_weight = math.sqrt(d) if self.delta == 0 else d**0.25
+        return ClassMoments(bounds, n_classes, (count_weight, _FIRST_WEIGHT, _SECOND_WEIGHT))
+
+    def _sklearn_counterpart(self):
+        return naive_bayes.GaussianNB(priors=self.priors, var_smoothing=self.var_smoothing)
+
+    def _check_priors(self, n_classes):
+        priors = np.asarray(self.priors, dtype=np.float64)
+        if priors.shape != (n_classes,):
+            raise ValueError(
+                f"priors must have one entry for each of the {n_classes} classes. Got {priors.size} entries."
+            )
+        if (priors < 0).any() or not np.isclose(priors.sum(), 1.0):
+            raise ValueError(f"priors must be non-negative and sum to 1. Got {self.priors!r}.")
+
+    def _estimate(self, query, steps, std):
+        """Turn noisy sums into the fitted attributes: post-processing, no data."""
+        count, first, second = query.moments(steps)
+        count_std, first_std, second_std = query.moments(std)
+        count = np.maximum(count, 1.0)
+        mean = np.clip(first / count, -1.0, 1.0)
+        square = second / count + 0.5
+        variance = square - mean**2
+        variance_std = (
+            np.sqrt(second_std**2 + (2 * mean * first_std) ** 2 + ((second / count - 2 * mean**2) * count_std) ** 2)
+            / count
+        )
+        variance = _pooled(variance, variance_std, count)
+
+        self.class_count_ = count[:, 0]
+        total = count.sum()
+        self.class_prior_ = count[:, 0] / total if self.priors is None else np.asarray(self.priors, dtype=np.float64)
+        self.theta_ = query.centre + query.half_width * mean
+        overall_mean = (count * self.theta_).sum(axis=0) / total
+        within = query.half_width**2 * variance
+        overall = (count * (within + (self.theta_ - overall_mean) ** 2)).sum(axis=0) / total
+        self.epsilon_ = float(self.var_smoothing * overall.max())
+        self.var_ = within + self.epsilon_
+
+
+def _pooled(variance, std, count):
+    """Noisy variances drawn to their mean over classes, and that one to its mean over features.
+
+    Parameters
+    ----------
+    variance, std : ndarray of shape (n_classes, n_features)
+        Noisy variances, and the standard deviations of their noise.
+    count : ndarray of shape (n_classes, 1)
+
+    Returns
+    -------
+    ndarray of shape (n_classes, n_features)
+        Positive.
+    """
+    share = count / count.sum()
+    pooled = (share * variance).sum(axis=0)
+    pooled_std = np.sqrt((share**2 * std**2).sum(axis=0))
+    common = max(pooled.mean(), np.sqrt(np.sum(pooled_std**2)) / pooled.size)
+    pooled = _drawn(pooled, pooled_std, common, _FEATURE_VARIANCE_NOISE)
+    return _drawn(variance, std, pooled, _CLASS_VARIANCE_NOISE)
+
+
+def _drawn(value, std, target, noise):
+    """Values drawn to positive targets by a weight that vanishes with their noise, and kept positive."""
+    tolerable = noise * target
+    weight = std**2 / (std**2 + tolerable**2)
+    # Even tolerable noise can turn a small variance negative.
+    return np.maximum((1 - weight) * value + weight * target, np.minimum(std, tolerable))

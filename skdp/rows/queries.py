@@ -1,0 +1,115 @@
+"""Queries: kernels over rows together with the sensitivities that follow from their clipping."""
+
+import math
+
+import numpy as np
+
+
+class Query:
+    """A sum over rows of integers, with its sensitivity to adding or removing a row.
+
+    Subclasses are callables that map a `Block` to a tuple of arrays of integers, and set
+
+    Attributes
+    ----------
+    l1, l2 : float
+        Sensitivities of ``answer * step`` in the L1 and L2 norm.
+    step : float or ndarray
+        The length of one integer step of each entry in the units of the sensitivities.
+    """
+
+    l1: float
+    l2: float
+    step: float | np.ndarray = 1.0
+
+    def answer(self, rows):
+        """The exact answer: an array of integers as float64. It must not leave the mechanism."""
+        (total,) = rows.sum(self)
+        return total
+
+
+class Histogram(Query):
+    """How many rows fall into each bin, for several columns at once.
+
+    A row falls into one bin of each column.
+
+    Parameters
+    ----------
+    bins_of : callable
+        Maps a `Block` to an integer array of shape (n_block, n_columns) of bin numbers in [0, n_bins).
+    n_columns, n_bins : int
+    """
+
+    def __init__(self, bins_of, n_columns, n_bins):
+        self._bins_of = bins_of
+        self._shape = (n_columns, n_bins)
+        self.l1 = float(n_columns)
+        self.l2 = math.sqrt(n_columns)
+
+    def __call__(self, block):
+        """Counts of shape (n_columns, n_bins)."""
+        n_columns, n_bins = self._shape
+        flat = self._bins_of(block) + n_bins * np.arange(n_columns)
+        return (np.bincount(flat.ravel(), minlength=n_columns * n_bins).reshape(self._shape),)
+
+
+class ClassMoments(Query):
+    """Per class: the number of rows, and each feature's sum and sum of squares, in one joint query.
+
+    Features are clipped to their bounds, mapped to z in [-1, 1] and rounded to multiples of 2**-12. A row of class c
+    adds (w0, w1 z_j, w2 (z_j**2 - 1/2)) to block c and nothing to the others: the square is centred, since half of
+    its range costs a quarter of its variance.
+
+    Parameters
+    ----------
+    bounds : tuple of two ndarrays of shape (n_features,)
+        Lower and upper bound of each feature.
+    n_classes : int
+    weights : tuple of three floats
+        (w0, w1, w2): how the noise is divided. Larger means less noise.
+    """
+
+    _ONE = 2**12
+
+    def __init__(self, bounds, n_classes, weights):
+        self.lower, self.upper = bounds
+        self.centre = self.lower / 2 + self.upper / 2
+        self.half_width = self.upper / 2 - self.lower / 2
+        with np.errstate(divide="ignore", over="ignore"):
+            self._scale = self._ONE / self.half_width
+        self._scale[~np.isfinite(self._scale)] = 0.0  # a constant feature sits at the centre
+        self._n_classes = n_classes
+        w0, w1, w2 = weights
+        d = self.lower.size
+        self.l1 = w0 + d * (w1 + w2 / 2)
+        self.l2 = math.sqrt(w0**2 + d * (w1**2 + w2**2 / 4))
+        one = float(self._ONE)
+        self.step = np.concatenate([[w0], np.full(d, w1 / one), np.full(d, w2 / one**2)])
+
+    def __call__(self, block):
+        """Sums of shape (n_classes, 1 + 2 * n_features): count, z in steps, z**2 - 1/2 in steps."""
+        z = np.clip(block.X, self.lower, self.upper)
+        z -= self.centre
+        z *= self._scale
+        np.rint(z, out=z)
+        member = (block.y == np.arange(self._n_classes)[:, None]).astype(np.float64)
+        count = member.sum(axis=1, keepdims=True)
+        first = member @ z
+        np.multiply(z, z, out=z)
+        second = member @ z - count * (self._ONE**2 / 2)
+        return (np.hstack([count, first, second]),)
+
+    def moments(self, steps):
+        """Counts, sums of z and sums of z**2 - 1/2 from an array in integer steps.
+
+        Parameters
+        ----------
+        steps : ndarray of shape (n_classes, 1 + 2 * n_features)
+
+        Returns
+        -------
+        count : ndarray of shape (n_classes, 1)
+        first, second : ndarray of shape (n_classes, n_features)
+        """
+        d = self.lower.size
+        return steps[:, :1], steps[:, 1 : d + 1] / self._ONE, steps[:, d + 1 :] / self._ONE**2
