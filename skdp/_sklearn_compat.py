@@ -5,11 +5,12 @@ are what scikit-learn's own estimators use, give the error messages its users kn
 scikit-learn 1.2; there is no public counterpart.
 """
 
+from sklearn.base import BaseEstimator
 from sklearn.utils._param_validation import Interval, StrOptions
 
 __all__ = ["Interval", "StrOptions", "validate_parameters"]
 
 
-def validate_parameters(estimator):
+def validate_parameters(estimator: BaseEstimator) -> None:
     """Raise InvalidParameterError if a constructor parameter violates the estimator's `_parameter_constraints`."""
     estimator._validate_params()

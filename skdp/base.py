@@ -2,17 +2,22 @@
 
 import math
 import warnings
+from collections.abc import Callable
 from numbers import Real
+from typing import Any, Self
 
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.utils import Tags
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from ._sklearn_compat import Interval, validate_parameters
-from .accounting import Budget, BudgetAccountant, NonPrivate, PrivacyReport
+from .accounting import Budget, BudgetAccountant, NonPrivate, Plan, PrivacyReport, Share
 from .exceptions import PrivacyWarning
 from .mechanisms import Noise
 from .rows import check_classes, check_labels, discover, encode
+from .rows.collection import Matrix
 
 
 class PrivateEstimator(BaseEstimator):
@@ -31,7 +36,7 @@ class PrivateEstimator(BaseEstimator):
     # Names of the fitted attributes that the scikit-learn counterpart predicts with.
     _learnt_attributes: tuple[str, ...] = ()
 
-    def privacy_event(self):
+    def privacy_event(self) -> Plan | NonPrivate:
         """What a fit with these parameters costs, known before any data are seen.
 
         Returns
@@ -44,7 +49,7 @@ class PrivateEstimator(BaseEstimator):
             return NonPrivate()
         return Budget(self.epsilon, self.delta, self._shares()).plan
 
-    def to_sklearn(self):
+    def to_sklearn(self) -> BaseEstimator:
         """The plain scikit-learn estimator with the private parameters.
 
         It predicts what this estimator predicts and needs no skdp: for serving, export or explanation.
@@ -61,25 +66,25 @@ class PrivateEstimator(BaseEstimator):
                 setattr(estimator, name, getattr(self, name))
         return estimator
 
-    def _shares(self):
+    def _shares(self) -> list[Share]:
         """The parts of a fit's budget: a list of `Share`."""
         raise NotImplementedError
 
-    def _sklearn_counterpart(self):
+    def _sklearn_counterpart(self) -> BaseEstimator:
         """The unfitted scikit-learn estimator with this estimator's parameters."""
         raise NotImplementedError
 
-    def _open_budget(self, shares=None):
+    def _open_budget(self, shares: list[Share] | None = None) -> tuple[Budget, Noise]:
         """Record the spend with the accountant; only then return what the fit may spend and the noise to use."""
         budget = Budget(self.epsilon, self.delta, self._shares() if shares is None else shares)
         self._charge(budget.plan)
         return budget, Noise(self.random_state)
 
-    def _charge(self, event):
+    def _charge(self, event: Plan | NonPrivate) -> None:
         if self.accountant is not None:
             self.accountant.spend(event, label=type(self).__name__)
 
-    def _fit_without_privacy(self, fit):
+    def _fit_without_privacy(self, fit: Callable[[], BaseEstimator]) -> Self:
         """Charge a non-private fit and take over what `fit()`, a scikit-learn counterpart, learnt."""
         warnings.warn(
             f"epsilon=inf switches privacy off: this {type(self).__name__} is fitted exactly as scikit-learn's. "
@@ -94,7 +99,7 @@ class PrivateEstimator(BaseEstimator):
         self.privacy_ = PrivacyReport(type(self).__name__, math.inf, 0.0)
         return self
 
-    def __sklearn_tags__(self):
+    def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()
         tags.non_deterministic = self.random_state is None and not math.isinf(self.epsilon)
         return tags
@@ -108,7 +113,7 @@ class PrivateClassifier(ClassifierMixin, PrivateEstimator):
         "classes": ["array-like", None],
     }
 
-    def predict(self, X):
+    def predict(self, X: ArrayLike) -> np.ndarray:
         """Predict class labels.
 
         Parameters
@@ -121,7 +126,7 @@ class PrivateClassifier(ClassifierMixin, PrivateEstimator):
         """
         return self.to_sklearn().predict(X)
 
-    def predict_proba(self, X):
+    def predict_proba(self, X: ArrayLike) -> NDArray[np.float64]:
         """Predict class probabilities.
 
         Parameters
@@ -135,7 +140,7 @@ class PrivateClassifier(ClassifierMixin, PrivateEstimator):
         """
         return self.to_sklearn().predict_proba(X)
 
-    def predict_log_proba(self, X):
+    def predict_log_proba(self, X: ArrayLike) -> NDArray[np.float64]:
         """Predict logarithms of class probabilities.
 
         Parameters
@@ -149,7 +154,16 @@ class PrivateClassifier(ClassifierMixin, PrivateEstimator):
         """
         return self.to_sklearn().predict_log_proba(X)
 
-    def _validate(self, X, y, classes, *, reset=True, discovered=False, accept_sparse=False):
+    def _validate(
+        self,
+        X: Any,
+        y: Any,
+        classes: ArrayLike | None,
+        *,
+        reset: bool = True,
+        discovered: bool = False,
+        accept_sparse: bool = False,
+    ) -> tuple[Matrix, np.ndarray, np.ndarray | None]:
         """Check parameters, data and known labels: everything that can be wrong before the budget is spent.
 
         Parameters
@@ -189,13 +203,15 @@ class PrivateClassifier(ClassifierMixin, PrivateEstimator):
             )
         return X, y, classes
 
-    def _class_codes(self, y, classes, budget, noise):
+    def _class_codes(
+        self, y: np.ndarray, classes: np.ndarray | None, budget: Budget, noise: Noise
+    ) -> tuple[np.ndarray, NDArray[np.intp]]:
         """The sorted classes, discovered if they are not public, and each row's position in them (-1: ignore)."""
         if classes is None:
             classes = discover(y, budget["labels"], noise)
             if classes.size < 2 and y.dtype.kind in "biuf" and np.isin(classes, (0, 1)).all():
                 warnings.warn(
-                    f"The labels {classes.tolist()} are all that is frequent enough to be discovered at this epsilon and "
+                    f"Only the labels {classes.tolist()} are frequent enough to be discovered at this epsilon and "
                     "delta. The labels 0 and 1 are assumed, and rows with others are ignored. Pass classes=[...]: "
                     "known labels cost nothing.",
                     PrivacyWarning,
@@ -209,7 +225,7 @@ class PrivateClassifier(ClassifierMixin, PrivateEstimator):
                 )
         return classes, encode(y, classes)
 
-    def __sklearn_tags__(self):
+    def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()
         tags.classifier_tags.poor_score = not math.isinf(self.epsilon)
         return tags

@@ -2,12 +2,14 @@
 
 import math
 from numbers import Real
+from typing import Self
 
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 from sklearn import naive_bayes
 
 from ._sklearn_compat import Interval
-from .accounting import PrivacyReport, Share
+from .accounting import BudgetAccountant, PrivacyReport, Share
 from .base import PrivateClassifier
 from .rows import ClassMoments, Rows, check_bounds, feature_bounds
 
@@ -105,18 +107,24 @@ class GaussianNB(PrivateClassifier):
     }
     _learnt_attributes = ("classes_", "class_count_", "class_prior_", "epsilon_", "theta_", "var_")
 
+    bounds_: tuple[NDArray[np.float64], NDArray[np.float64]]
+    privacy_: PrivacyReport
+    _steps: NDArray[np.float64]
+    _noise_variance: NDArray[np.float64]
+    _discovered: bool
+
     def __init__(
         self,
-        epsilon=1.0,
-        delta=1e-6,
+        epsilon: float = 1.0,
+        delta: float = 1e-6,
         *,
-        bounds=None,
-        classes=None,
-        priors=None,
-        var_smoothing=1e-9,
-        accountant=None,
-        random_state=None,
-    ):
+        bounds: tuple[ArrayLike, ArrayLike] | None = None,
+        classes: ArrayLike | None = None,
+        priors: ArrayLike | None = None,
+        var_smoothing: float = 1e-9,
+        accountant: BudgetAccountant | None = None,
+        random_state: int | np.random.RandomState | None = None,
+    ) -> None:
         self.epsilon = epsilon
         self.delta = delta
         self.bounds = bounds
@@ -126,7 +134,7 @@ class GaussianNB(PrivateClassifier):
         self.accountant = accountant
         self.random_state = random_state
 
-    def fit(self, X, y):
+    def fit(self, X: ArrayLike, y: ArrayLike) -> Self:
         """Fit the model under the budget.
 
         Parameters
@@ -149,7 +157,7 @@ class GaussianNB(PrivateClassifier):
         """
         return self._fit(X, y, self.classes, first=True)
 
-    def partial_fit(self, X, y, classes=None):
+    def partial_fit(self, X: ArrayLike, y: ArrayLike, classes: ArrayLike | None = None) -> Self:
         """Add a batch of rows to the model.
 
         Each call is a release of its own and costs (epsilon, delta) again. The first call fixes the bounds.
@@ -177,11 +185,12 @@ class GaussianNB(PrivateClassifier):
             raise ValueError("classes must be passed on the first call to partial_fit, with all labels of all batches.")
         if not first and not np.array_equal(np.sort(classes), self.classes_):
             raise ValueError(
-                f"classes={list(classes)} differs from the classes {self.classes_.tolist()} of the first call to partial_fit."
+                f"classes={list(classes)} differs "  # type: ignore[arg-type]
+                f"from the classes {self.classes_.tolist()} of the first call to partial_fit."
             )
         return self._fit(X, y, classes, first=first, incremental=True)
 
-    def predict_joint_log_proba(self, X):
+    def predict_joint_log_proba(self, X: ArrayLike) -> NDArray[np.float64]:
         """Joint log probabilities log P(x, y) of samples and classes.
 
         Parameters
@@ -195,7 +204,9 @@ class GaussianNB(PrivateClassifier):
         """
         return self.to_sklearn().predict_joint_log_proba(X)
 
-    def _fit(self, X, y, classes, *, first, incremental=False):
+    def _fit(
+        self, X: ArrayLike, y: ArrayLike, classes: ArrayLike | None, *, first: bool, incremental: bool = False
+    ) -> Self:
         discovered = not first and self._discovered
         X, y, classes = self._validate(X, y, classes, reset=first, discovered=discovered)
         bounds = None if self.bounds is None else check_bounds(self.bounds, X.shape[1])
@@ -231,7 +242,7 @@ class GaussianNB(PrivateClassifier):
         self._estimate(query, steps, np.sqrt(variance))
         return self
 
-    def _shares(self, classes_known=None, bounds_known=None):
+    def _shares(self, classes_known: bool | None = None, bounds_known: bool | None = None) -> list[Share]:
         shares = []
         if not (self.classes is not None if classes_known is None else classes_known):
             shares.append(Share("labels", _LABELS_SHARE, "threshold"))
@@ -239,16 +250,16 @@ class GaussianNB(PrivateClassifier):
             shares.append(Share("bounds", _BOUNDS_SHARE))
         return [*shares, Share("moments", 1 - math.fsum(share.weight for share in shares))]
 
-    def _query(self, bounds, n_classes):
+    def _query(self, bounds: tuple[NDArray[np.float64], NDArray[np.float64]], n_classes: int) -> ClassMoments:
         d = bounds[0].size
         # Counts enter every mean, so they deserve more than one feature's share; less in the L1 geometry of delta = 0.
         count_weight = math.sqrt(d) if self.delta == 0 else d**0.25
         return ClassMoments(bounds, n_classes, (count_weight, _FIRST_WEIGHT, _SECOND_WEIGHT))
 
-    def _sklearn_counterpart(self):
+    def _sklearn_counterpart(self) -> naive_bayes.GaussianNB:
         return naive_bayes.GaussianNB(priors=self.priors, var_smoothing=self.var_smoothing)
 
-    def _check_priors(self, n_classes):
+    def _check_priors(self, n_classes: int) -> None:
         priors = np.asarray(self.priors, dtype=np.float64)
         if priors.shape != (n_classes,):
             raise ValueError(
@@ -257,7 +268,7 @@ class GaussianNB(PrivateClassifier):
         if (priors < 0).any() or not np.isclose(priors.sum(), 1.0):
             raise ValueError(f"priors must be non-negative and sum to 1. Got {self.priors!r}.")
 
-    def _estimate(self, query, steps, std):
+    def _estimate(self, query: ClassMoments, steps: NDArray[np.float64], std: NDArray[np.float64]) -> None:
         """Turn noisy sums into the fitted attributes: post-processing, no data."""
         count, first, second = query.moments(steps)
         count_std, first_std, second_std = query.moments(std)
@@ -282,7 +293,7 @@ class GaussianNB(PrivateClassifier):
         self.var_ = within + self.epsilon_
 
 
-def _pooled(variance, std, count):
+def _pooled(variance: NDArray[np.float64], std: NDArray[np.float64], count: NDArray[np.float64]) -> NDArray[np.float64]:
     """Noisy variances drawn to their mean over classes, and that one to its mean over features.
 
     Parameters
@@ -304,7 +315,9 @@ def _pooled(variance, std, count):
     return _drawn(variance, std, pooled, _CLASS_VARIANCE_NOISE)
 
 
-def _drawn(value, std, target, noise):
+def _drawn(
+    value: NDArray[np.float64], std: NDArray[np.float64], target: float | NDArray[np.float64], noise: float
+) -> NDArray[np.float64]:
     """Values drawn to positive targets by a weight that vanishes with their noise, and kept positive."""
     tolerable = noise * target
     weight = std**2 / (std**2 + tolerable**2)

@@ -6,12 +6,15 @@ import numbers
 import os
 import tempfile
 import weakref
+from collections.abc import Callable, Iterable
 from fractions import Fraction
-from typing import NamedTuple
+from typing import Any, NamedTuple, Self, TypeAlias
 
 from ..exceptions import BudgetExceededError
 from . import events
-from .ledger import Ledger
+from .ledger import Entry, Ledger
+
+_Exact: TypeAlias = Fraction | float  # a float only where it is infinite
 
 
 class Spent(NamedTuple):
@@ -49,7 +52,7 @@ class BudgetAccountant:
     Spent(epsilon=0.7, delta=9e-07)
     """
 
-    def __init__(self, epsilon=1.0, delta=1e-6):
+    def __init__(self, epsilon: float = 1.0, delta: float = 1e-6) -> None:
         if not isinstance(epsilon, numbers.Real) or not epsilon > 0:
             raise ValueError(f"epsilon of a BudgetAccountant must be a positive number. Got {epsilon!r} instead.")
         if not isinstance(delta, numbers.Real) or not 0 <= delta < 1:
@@ -60,7 +63,7 @@ class BudgetAccountant:
         self._join(float(epsilon), float(delta), path)
         Ledger.create(path)
 
-    def spend(self, event, label=""):
+    def spend(self, event: events.Plan | events.Pure | events.NonPrivate, label: str = "") -> None:
         """Record a release, or refuse it.
 
         When this returns, the entry is on disk; only then may noise be drawn.
@@ -87,7 +90,7 @@ class BudgetAccountant:
                 "Plan(epsilon, delta, parts=[(name, event)])."
             )
 
-        def decide(entries):
+        def decide(entries: list[Entry]) -> None:
             left = self._left(entries)
             if _exact(event.epsilon) > left[0] or _exact(event.delta) > left[1]:
                 remaining = Spent(*map(float, left))
@@ -100,16 +103,16 @@ class BudgetAccountant:
 
         self._ledger.append(label, event, decide)
 
-    def remaining(self):
+    def remaining(self) -> Spent:
         """What is left of the budget, as a named tuple (epsilon, delta)."""
         return Spent(*map(float, self._left(self.entries())))
 
-    def total(self):
+    def total(self) -> Spent:
         """What has been spent so far, as a named tuple (epsilon, delta)."""
         entries = self.entries()
         return Spent(float(_sum(e.epsilon for e in entries)), float(_sum(e.delta for e in entries)))
 
-    def entries(self):
+    def entries(self) -> list[Entry]:
         """The ledger: a list of named tuples, oldest first.
 
         Returns
@@ -119,7 +122,7 @@ class BudgetAccountant:
         """
         return self._ledger.entries()
 
-    def __str__(self):
+    def __str__(self) -> str:
         entries = self.entries()
         width = max([len(e.label) for e in entries], default=0)
         lines = [f"{e.time}  {e.label:<{width}}  epsilon={e.epsilon:<8g} delta={e.delta:g}" for e in entries]
@@ -127,25 +130,25 @@ class BudgetAccountant:
         total = f"{len(entries)} spends; epsilon={left.epsilon:g} of {self.epsilon:g} and "
         return "\n".join([*lines, total + f"delta={left.delta:g} of {self.delta:g} remain."])
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         return f"BudgetAccountant(epsilon={self.epsilon!r}, delta={self.delta!r})"
 
-    def __copy__(self):
+    def __copy__(self) -> Self:
         return self
 
-    def __deepcopy__(self, memo):
+    def __deepcopy__(self, memo: dict[int, Any]) -> Self:
         return self
 
-    def __reduce__(self):
+    def __reduce__(self) -> tuple[Callable[..., "BudgetAccountant"], tuple[float, float, str]]:
         return _join, (self.epsilon, self.delta, self._ledger.path)
 
-    def _join(self, epsilon, delta, path):
+    def _join(self, epsilon: float, delta: float, path: str) -> None:
         self.epsilon = epsilon
         self.delta = delta
         self._ledger = Ledger(path)
         _open_accounts[path] = self
 
-    def _left(self, entries):
+    def _left(self, entries: list[Entry]) -> tuple[_Exact, _Exact]:
         spent_epsilon, spent_delta = _sum(e.epsilon for e in entries), _sum(e.delta for e in entries)
         if math.isinf(self.epsilon):
             return math.inf, _exact(self.delta) - spent_delta
@@ -153,10 +156,10 @@ class BudgetAccountant:
 
 
 # One object per account and process, so that unpickling an estimator gives back the accountant it was made with.
-_open_accounts: weakref.WeakValueDictionary = weakref.WeakValueDictionary()
+_open_accounts: weakref.WeakValueDictionary[str, BudgetAccountant] = weakref.WeakValueDictionary()
 
 
-def _join(epsilon, delta, path):
+def _join(epsilon: float, delta: float, path: str) -> BudgetAccountant:
     accountant = _open_accounts.get(path)
     if accountant is None:
         accountant = BudgetAccountant.__new__(BudgetAccountant)
@@ -164,16 +167,16 @@ def _join(epsilon, delta, path):
     return accountant
 
 
-def _remove(path, process):
+def _remove(path: str, process: int) -> None:
     # A forked worker inherits this exit hook; only the process that made the ledger may remove it.
     if process == os.getpid() and os.path.exists(path):
         os.remove(path)
 
 
-def _exact(amount):
+def _exact(amount: float) -> _Exact:
     """A float as the decimal fraction that its user wrote, so that ten spends of 0.1 fit into a budget of 1."""
     return math.inf if math.isinf(amount) else Fraction(repr(float(amount)))
 
 
-def _sum(amounts):
+def _sum(amounts: Iterable[float]) -> _Exact:
     return sum(map(_exact, amounts), Fraction(0))

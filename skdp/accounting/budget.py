@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import dataclass
+from typing import Any
 
 from ..exceptions import PartSpentError
 from . import conversions, events
@@ -37,12 +38,12 @@ class Part:
     event : Gaussian, Pure, ObjectivePerturbation or Threshold
     """
 
-    def __init__(self, name, event):
+    def __init__(self, name: str, event: events.Event) -> None:
         self.name = name
-        self.event = event
+        self.event: Any = event
         self._spent = False
 
-    def spend(self):
+    def spend(self) -> Any:
         """Mark the part as spent and return its event.
 
         Raises
@@ -58,7 +59,7 @@ class Part:
         self._spent = True
         return self.event
 
-    def split(self, *weights):
+    def split(self, *weights: float) -> list["Part"]:
         """Spend this part on several smaller ones that compose to it exactly.
 
         Parameters
@@ -98,7 +99,7 @@ class Budget:
         The cost of the whole, as plain data.
     """
 
-    def __init__(self, epsilon, delta, shares):
+    def __init__(self, epsilon: float, delta: float, shares: list[Share]) -> None:
         weights = {share.name: share.weight for share in shares}
         total = math.fsum(weights.values())
         fractions = {name: weight / total for name, weight in weights.items()}
@@ -108,35 +109,39 @@ class Budget:
         self.plan = events.Plan(float(epsilon), float(delta), tuple(parts.items()))
         self._parts = {name: Part(name, event) for name, event in parts.items()}
 
-    def __getitem__(self, name):
+    def __getitem__(self, name: str) -> Part:
         return self._parts[name]
 
-    def __contains__(self, name):
+    def __contains__(self, name: str) -> bool:
         return name in self._parts
 
     @staticmethod
-    def _pure_events(epsilon, delta, shares, fractions):
+    def _pure_events(
+        epsilon: float, delta: float, shares: list[Share], fractions: dict[str, float]
+    ) -> dict[str, events.Event]:
         epsilon *= 1 - conversions.MARGIN  # the parts' sum is rounded; it must not pass epsilon
         return {share.name: events.Pure(fractions[share.name] * epsilon) for share in shares}
 
     @staticmethod
-    def _gaussian_events(epsilon, delta, shares, fractions):
-        kinds = {share.kind: share.name for share in shares if share.kind != "noise"}
-        threshold_delta = delta * _THRESHOLD_DELTA_SHARE if "threshold" in kinds else 0.0
+    def _gaussian_events(
+        epsilon: float, delta: float, shares: list[Share], fractions: dict[str, float]
+    ) -> dict[str, events.Event]:
+        names = {share.kind: share.name for share in shares}
+        threshold_delta = delta * _THRESHOLD_DELTA_SHARE if "threshold" in names else 0.0
         delta -= threshold_delta
-        floor = None
-        if "objective" in kinds:
-            currency, floor = conversions.calibrate_objective(epsilon, delta, fractions[kinds["objective"]])
+        if "objective" in names:
+            currency, floor = conversions.calibrate_objective(epsilon, delta, fractions[names["objective"]])
         else:
-            currency = conversions.gaussian_mu(epsilon, delta)
-        parts = {}
-        for share in shares:
+            currency, floor = conversions.gaussian_mu(epsilon, delta), 0.0
+
+        def event(share: Share) -> events.Event:
             mu = math.sqrt(fractions[share.name]) * currency
             match share.kind:
                 case "objective":
-                    parts[share.name] = events.ObjectivePerturbation(mu, floor)
+                    return events.ObjectivePerturbation(mu, floor)
                 case "threshold":
-                    parts[share.name] = events.Threshold(mu, threshold_delta)
+                    return events.Threshold(mu, threshold_delta)
                 case _:
-                    parts[share.name] = events.Gaussian(mu)
-        return parts
+                    return events.Gaussian(mu)
+
+        return {share.name: event(share) for share in shares}

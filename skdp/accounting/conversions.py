@@ -6,8 +6,10 @@ compose exactly by adding mu squared.
 """
 
 import math
+from typing import TypeVar
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.optimize import brentq
 from scipy.special import log_ndtr, logsumexp, ndtri
 
@@ -19,8 +21,10 @@ MARGIN = 1e-9
 # replacing its exact privacy loss by a simple pointwise bound.
 _OBJECTIVE_CURRENCY = 0.995
 
+_Real = TypeVar("_Real", float, NDArray[np.float64])
 
-def gaussian_delta(epsilon, mu):
+
+def gaussian_delta(epsilon: _Real, mu: float) -> _Real:
     """The smallest delta for which a mu-GDP mechanism is (epsilon, delta)-DP.
 
     Parameters
@@ -41,7 +45,7 @@ def gaussian_delta(epsilon, mu):
     return np.exp(_log_gaussian_delta(epsilon, mu))
 
 
-def _log_gaussian_delta(epsilon, mu):
+def _log_gaussian_delta(epsilon: _Real, mu: float) -> _Real:
     # Logarithms keep the difference of two tiny tail probabilities accurate.
     log_first = log_ndtr(mu / 2 - epsilon / mu)
     log_ratio = epsilon + log_ndtr(-mu / 2 - epsilon / mu) - log_first
@@ -49,7 +53,7 @@ def _log_gaussian_delta(epsilon, mu):
         return log_first + np.log(-np.expm1(np.minimum(log_ratio, 0.0)))
 
 
-def gaussian_mu(epsilon, delta):
+def gaussian_mu(epsilon: float, delta: float) -> float:
     """The largest mu for which a mu-GDP mechanism is (epsilon, delta)-DP.
 
     Parameters
@@ -64,7 +68,7 @@ def gaussian_mu(epsilon, delta):
     float
     """
 
-    def excess(log_mu):
+    def excess(log_mu: float) -> float:
         return max(_log_gaussian_delta(epsilon, math.exp(log_mu)), -1e9) - math.log(delta)
 
     high = 0.0
@@ -76,7 +80,7 @@ def gaussian_mu(epsilon, delta):
     return math.exp(brentq(excess, low, high, xtol=1e-13)) * (1 - MARGIN)
 
 
-def gaussian_epsilon(mu, delta):
+def gaussian_epsilon(mu: float, delta: float) -> float:
     """The smallest epsilon >= 0 for which a mu-GDP mechanism is (epsilon, delta)-DP.
 
     Parameters
@@ -91,7 +95,7 @@ def gaussian_epsilon(mu, delta):
     float
     """
 
-    def excess(epsilon):
+    def excess(epsilon: float) -> float:
         return max(_log_gaussian_delta(epsilon, mu), -1e9) - math.log(delta)
 
     if excess(0.0) <= 0:
@@ -102,7 +106,7 @@ def gaussian_epsilon(mu, delta):
     return brentq(excess, 0.0, high, xtol=1e-14 * high) * (1 + MARGIN)
 
 
-def pure_to_mu(epsilon):
+def pure_to_mu(epsilon: float) -> float:
     """The mu for which every epsilon-DP mechanism is mu-GDP: 2 * Phi^-1(e^epsilon / (1 + e^epsilon)).
 
     The total-variation distance decides: an epsilon-DP mechanism's trade-off function lies above that of randomised
@@ -111,12 +115,12 @@ def pure_to_mu(epsilon):
     return -2.0 * ndtri(1.0 / (1.0 + math.exp(epsilon)))
 
 
-def mu_to_pure(mu):
+def mu_to_pure(mu: float) -> float:
     """The epsilon for which every epsilon-DP mechanism is mu-GDP: the inverse of `pure_to_mu`."""
     return float(log_ndtr(mu / 2) - log_ndtr(-mu / 2))
 
 
-def objective_delta(epsilon, floor, mu, mu_rest):
+def objective_delta(epsilon: float, floor: float, mu: float, mu_rest: float) -> float:
     """The delta of objective perturbation composed with Gaussian mechanisms, at a given epsilon.
 
     The privacy loss of objective perturbation is at most max(floor, G) pointwise, where G ~ N(mu**2 / 2, mu**2) is
@@ -152,7 +156,7 @@ def objective_delta(epsilon, floor, mu, mu_rest):
 _NODES, _WEIGHTS = np.polynomial.legendre.leggauss(8)
 
 
-def calibrate_objective(epsilon, delta, share):
+def calibrate_objective(epsilon: float, delta: float, share: float) -> tuple[float, float]:
     """Parameters of objective perturbation inside a fit that also spends on Gaussian parts.
 
     Parameters
@@ -175,7 +179,7 @@ def calibrate_objective(epsilon, delta, share):
     while True:
         mu, mu_rest = math.sqrt(share) * currency, math.sqrt(1 - share) * currency
 
-        def excess(floor, mu=mu, mu_rest=mu_rest):
+        def excess(floor: float, mu: float = mu, mu_rest: float = mu_rest) -> float:
             return math.log(objective_delta(epsilon, floor, mu, mu_rest)) - math.log(delta)
 
         if excess(epsilon) <= 0:
@@ -185,12 +189,12 @@ def calibrate_objective(epsilon, delta, share):
         currency *= 0.9  # a huge delta leaves no room for the pointwise bound: pay with noise instead
 
 
-def gaussian_rdp(alpha, mu):
+def gaussian_rdp(alpha: float, mu: float) -> float:
     """Renyi divergence of order alpha of a mu-GDP Gaussian mechanism (Mironov 2017, Proposition 7)."""
     return alpha * mu**2 / 2
 
 
-def pure_rdp(alpha, epsilon):
+def pure_rdp(alpha: float, epsilon: float) -> float:
     """Renyi divergence bound of order alpha > 1 of any epsilon-DP mechanism.
 
     Reached by randomised response, which dominates every epsilon-DP mechanism (Kairouz, Oh, Viswanath 2015).
@@ -199,7 +203,7 @@ def pure_rdp(alpha, epsilon):
     return float(logsumexp([alpha * log_p + (1 - alpha) * log_q, alpha * log_q + (1 - alpha) * log_p])) / (alpha - 1)
 
 
-def objective_rdp(alpha, floor, mu):
+def objective_rdp(alpha: float, floor: float, mu: float) -> float:
     """Renyi divergence bound of order alpha > 1 of objective perturbation: E exp((alpha - 1) max(floor, G)).
 
     See `objective_delta` for the parameters.
@@ -210,6 +214,6 @@ def objective_rdp(alpha, floor, mu):
     return float(np.logaddexp(log_floor, log_tail)) / (alpha - 1)
 
 
-def gaussian_tail_quantile(delta):
+def gaussian_tail_quantile(delta: float) -> float:
     """The z for which a standard normal exceeds z with probability delta."""
     return float(-ndtri(delta))

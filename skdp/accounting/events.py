@@ -6,7 +6,9 @@ JSON and read by another program. The neighbouring relation is the library's onl
 
 import dataclasses
 import math
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import Any, TypeAlias
 
 from . import conversions
 
@@ -49,12 +51,12 @@ class NonPrivate:
     """A release without any protection."""
 
     @property
-    def epsilon(self):
+    def epsilon(self) -> float:
         """Infinity."""
         return math.inf
 
     @property
-    def delta(self):
+    def delta(self) -> float:
         """Zero: an infinite epsilon covers everything."""
         return 0.0
 
@@ -73,9 +75,9 @@ class Plan:
 
     epsilon: float
     delta: float
-    parts: tuple = ()
+    parts: tuple[tuple[str, "Event"], ...] = ()
 
-    def verify(self):
+    def verify(self) -> None:
         """Raise ValueError unless the parts add up to no more than (epsilon, delta)."""
         if not self.parts:
             return
@@ -87,7 +89,10 @@ class Plan:
             )
 
 
-def delta_of(events, epsilon):
+Event: TypeAlias = Gaussian | Pure | ObjectivePerturbation | Threshold | NonPrivate | Plan
+
+
+def delta_of(events: Iterable[Event], epsilon: float) -> float:
     """The delta at which releases composed with each other are (epsilon, delta)-DP.
 
     Exact for Gaussian parts. Pure parts beside Gaussian ones count as the mu of `conversions.pure_to_mu`; at most
@@ -117,7 +122,7 @@ def delta_of(events, epsilon):
     return failure + float(conversions.gaussian_delta(epsilon, mu_rest))
 
 
-def rdp(event, alpha):
+def rdp(event: Event, alpha: float) -> float:
     """The Renyi divergence bound of order `alpha` > 1 of an event.
 
     Parameters
@@ -142,7 +147,7 @@ def rdp(event, alpha):
     return math.inf
 
 
-def to_dict(event):
+def to_dict(event: Event) -> dict[str, Any]:
     """An event as plain data that `json.dumps` accepts."""
     fields = {field.name: getattr(event, field.name) for field in dataclasses.fields(event)}
     if isinstance(event, Plan):
@@ -150,7 +155,7 @@ def to_dict(event):
     return {"type": type(event).__name__, **fields}
 
 
-def from_dict(data):
+def from_dict(data: Mapping[str, Any]) -> Event:
     """The event that `to_dict` turned into `data`."""
     fields = {key: value for key, value in data.items() if key not in ("type", "name")}
     if data["type"] == "Plan":

@@ -10,9 +10,10 @@ import json
 import os
 import platform
 import sqlite3
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, Self
 
 from . import events
 
@@ -32,7 +33,7 @@ class Entry(NamedTuple):
     label: str
     epsilon: float
     delta: float
-    event: object
+    event: events.Event
     process: int
     host: str
 
@@ -46,18 +47,18 @@ class Ledger:
         The file. It must exist: `Ledger.create` makes one.
     """
 
-    def __init__(self, path):
+    def __init__(self, path: str) -> None:
         self.path = path
 
     @classmethod
-    def create(cls, path):
+    def create(cls, path: str) -> Self:
         """Make an empty ledger in an existing empty file."""
         ledger = cls(path)
         with ledger._transaction() as connection:
             connection.execute(_SCHEMA)
         return ledger
 
-    def append(self, label, event, decide):
+    def append(self, label: str, event: events.Plan | events.NonPrivate, decide: Callable[[list[Entry]], None]) -> None:
         """Append an entry if `decide` lets it, in one transaction.
 
         Parameters
@@ -77,13 +78,13 @@ class Ledger:
                  platform.node()),
             )  # fmt: skip
 
-    def entries(self):
+    def entries(self) -> list[Entry]:
         """All entries in the order of their spends."""
         with self._transaction("BEGIN") as connection:
             return self._read(connection)
 
     @staticmethod
-    def _read(connection):
+    def _read(connection: sqlite3.Connection) -> list[Entry]:
         rows = connection.execute(
             "SELECT time, label, epsilon, delta, event, process, host FROM entries ORDER BY id"
         ).fetchall()
@@ -93,7 +94,7 @@ class Ledger:
         ]
 
     @contextlib.contextmanager
-    def _transaction(self, begin="BEGIN IMMEDIATE"):
+    def _transaction(self, begin: str = "BEGIN IMMEDIATE") -> Iterator[sqlite3.Connection]:
         # mode=rw: a ledger that has vanished must not come back empty, with its whole budget to spend again.
         uri = Path(self.path).as_uri() + "?mode=rw"
         try:

@@ -3,17 +3,22 @@
 import math
 import warnings
 from numbers import Real
+from typing import Any, Literal, Self
 
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 from scipy import sparse
 from sklearn import linear_model
+from sklearn.utils import Tags
 from sklearn.utils.extmath import row_norms
 
 from .._sklearn_compat import Interval, StrOptions
-from ..accounting import PrivacyReport, Pure, Share
+from ..accounting import Budget, BudgetAccountant, PrivacyReport, Pure, Share
 from ..base import PrivateClassifier
 from ..exceptions import PrivacyWarning, UnsupportedError
+from ..mechanisms import Noise
 from ..rows import Rows, row_norm
+from ..rows.collection import Matrix
 from ._losses import LogisticLoss
 from ._objective import LinearObjective, minimise
 
@@ -133,19 +138,19 @@ class LogisticRegression(PrivateClassifier):
 
     def __init__(
         self,
-        epsilon=1.0,
-        delta=1e-6,
+        epsilon: float = 1.0,
+        delta: float = 1e-6,
         *,
-        C="auto",
-        data_norm=None,
-        classes=None,
-        fit_intercept=True,
-        intercept_scaling=0.5,
-        class_weight=None,
-        mechanism="objective",
-        accountant=None,
-        random_state=None,
-    ):
+        C: float | Literal["auto"] = "auto",
+        data_norm: float | None = None,
+        classes: ArrayLike | None = None,
+        fit_intercept: bool = True,
+        intercept_scaling: float = 0.5,
+        class_weight: dict[Any, float] | None = None,
+        mechanism: Literal["objective", "output"] = "objective",
+        accountant: BudgetAccountant | None = None,
+        random_state: int | np.random.RandomState | None = None,
+    ) -> None:
         self.epsilon = epsilon
         self.delta = delta
         self.C = C
@@ -158,7 +163,7 @@ class LogisticRegression(PrivateClassifier):
         self.accountant = accountant
         self.random_state = random_state
 
-    def fit(self, X, y):
+    def fit(self, X: ArrayLike | Matrix, y: ArrayLike) -> Self:
         """Fit the model under the budget.
 
         Parameters
@@ -209,7 +214,7 @@ class LogisticRegression(PrivateClassifier):
         self.privacy_ = PrivacyReport.of(type(self).__name__, budget, noise.secure)
         return self
 
-    def decision_function(self, X):
+    def decision_function(self, X: ArrayLike | Matrix) -> NDArray[np.float64]:
         """The linear scores of samples: positive where the second class is predicted.
 
         Parameters
@@ -222,7 +227,7 @@ class LogisticRegression(PrivateClassifier):
         """
         return self.to_sklearn().decision_function(X)
 
-    def _shares(self):
+    def _shares(self) -> list[Share]:
         shares = []
         if self.classes is None:
             shares.append(Share("labels", _LABELS_SHARE, "threshold"))
@@ -233,14 +238,14 @@ class LogisticRegression(PrivateClassifier):
         rest = 1 - math.fsum(share.weight for share in shares)
         return [*shares, Share(self.mechanism, rest, "objective" if self.mechanism == "objective" else "noise")]
 
-    def _sklearn_counterpart(self):
+    def _sklearn_counterpart(self) -> linear_model.LogisticRegression:
         return linear_model.LogisticRegression(
             C=1.0 if self.C == "auto" else self.C,
             fit_intercept=self.fit_intercept,
             class_weight=self.class_weight,
         )
 
-    def _check_two_classes(self, classes):
+    def _check_two_classes(self, classes: np.ndarray) -> None:
         if classes.size > 2:
             raise UnsupportedError(
                 "Only binary classification is supported. LogisticRegression has no joint multi-class fit yet, and got "
@@ -248,13 +253,15 @@ class LogisticRegression(PrivateClassifier):
             )
         if classes.size < 2:
             raise ValueError(
-                f"LogisticRegression needs two classes, but knows one class only: {classes.tolist()}. Pass both labels as "
-                "classes=[...]; if they were to be discovered, use more rows or a larger epsilon."
+                f"LogisticRegression needs two classes, but knows one class only: {classes.tolist()}. Pass both labels "
+                "as classes=[...]; if they were to be discovered, use more rows or a larger epsilon."
             )
 
-    def _noisy_minimum(self, rows, classes, constant, budget, noise):
+    def _noisy_minimum(
+        self, rows: Rows, classes: np.ndarray, constant: float, budget: Budget, noise: Noise
+    ) -> tuple[NDArray[np.float64], float]:
         """The private coefficients (the constant column's last) and the ridge penalty."""
-        radius = math.hypot(rows.norm, constant)
+        radius = math.hypot(rows.norm, constant)  # type: ignore[arg-type]
         size = rows.n_columns + self.fit_intercept
         weights = self._weights_of(classes)
         gradient_bound = weights.max() * radius * LogisticLoss.slope_bound
@@ -290,7 +297,7 @@ class LogisticRegression(PrivateClassifier):
             noisy = noise.add_to_vector(budget["approximate minimum"], minimum, l2=2 * tolerance / ridge)
         return noisy.value, ridge
 
-    def _ridge(self, scale, *, least):
+    def _ridge(self, scale: float, *, least: float) -> float:
         """The penalty lambda: by the rule or as the user wants it, but at least what the proof needs."""
         wanted = _AUTO_RIDGE[self.mechanism] * scale if self.C == "auto" else 1 / self.C
         least *= 1 + 1e-9
@@ -303,11 +310,11 @@ class LogisticRegression(PrivateClassifier):
             )
         return max(wanted, least)
 
-    def _weights_of(self, classes):
+    def _weights_of(self, classes: np.ndarray) -> NDArray[np.float64]:
         given = self.class_weight or {}
         return np.array([float(given.get(label, 1.0)) for label in classes.tolist()])
 
-    def _clip(self, X):
+    def _clip(self, X: Any) -> Matrix:
         """X with rows clipped to a public data_norm: what is left of it without privacy."""
         self.data_norm_ = math.inf if self.data_norm is None else float(self.data_norm)
         self.C_ = 1.0 if self.C == "auto" else float(self.C)
@@ -316,7 +323,7 @@ class LogisticRegression(PrivateClassifier):
         scale = np.minimum(1.0, self.data_norm / np.maximum(row_norms(X), np.finfo(float).tiny))[:, None]
         return X.multiply(scale).tocsr() if sparse.issparse(X) else X * scale
 
-    def __sklearn_tags__(self):
+    def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()
         tags.input_tags.sparse = True
         tags.classifier_tags.multi_class = False

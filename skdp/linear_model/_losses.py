@@ -1,5 +1,7 @@
 """Losses of linear models: a new loss is a class with these three members."""
 
+import numpy as np
+from numpy.typing import NDArray
 from scipy.special import expit
 
 
@@ -18,7 +20,7 @@ class LogisticLoss:
     curvature_bound = 0.25
 
     @staticmethod
-    def derivatives(margin, y):
+    def derivatives(margin: NDArray[np.float64], y: np.ndarray) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """First and second derivative with respect to the margin.
 
         Parameters

@@ -1,7 +1,11 @@
 """The convex objective of a linear model over clipped rows, and a Newton solver for it."""
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.linalg import cho_factor, cho_solve
+
+from ..rows import Block, Rows
+from ._losses import LogisticLoss
 
 _MAX_PASSES = 200
 _STRIDE = 16  # the solver starts from the minimum over every 16th row ...
@@ -26,7 +30,16 @@ class LinearObjective:
     tilt : ndarray of shape (n_coefficients,)
     """
 
-    def __init__(self, rows, loss, *, class_weights, constant, ridge, tilt):
+    def __init__(
+        self,
+        rows: Rows,
+        loss: type[LogisticLoss],
+        *,
+        class_weights: NDArray[np.float64],
+        constant: float,
+        ridge: float,
+        tilt: NDArray[np.float64],
+    ) -> None:
         self._rows = rows
         self._loss = loss
         self._row_weights = np.append(class_weights, 0.0)  # y = -1 finds the last entry
@@ -35,7 +48,7 @@ class LinearObjective:
         self._tilt = tilt
         self.size = rows.n_columns + (constant != 0)
 
-    def subsample(self):
+    def subsample(self) -> "LinearObjective | None":
         """The same objective over every 16th row, or None if they are too few to start from."""
         if self._rows.n_rows < _STRIDE * _MIN_SUBSAMPLE * self.size:
             return None
@@ -48,20 +61,20 @@ class LinearObjective:
             tilt=self._tilt / _STRIDE,
         )
 
-    def gradient(self, w):
+    def gradient(self, w: NDArray[np.float64]) -> NDArray[np.float64]:
         """The gradient at w, of shape (n_coefficients,)."""
 
-        def kernel(block):
+        def kernel(block: Block) -> tuple[NDArray[np.float64]]:
             first, _ = self._derivatives(block, w)
             return (self._combine(block, first),)
 
         (gradient,) = self._rows.sum(kernel)
         return gradient + self._ridge * w + self._tilt
 
-    def gradient_and_hessian(self, w):
+    def gradient_and_hessian(self, w: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Gradient and Hessian at w in one pass."""
 
-        def kernel(block):
+        def kernel(block: Block) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
             first, second = self._derivatives(block, w)
             d = block.X.shape[1]
             scaled = block.X * (np.sqrt(second) * block.scale)[:, None]
@@ -75,7 +88,7 @@ class LinearObjective:
         hessian[np.diag_indices(w.size)] += self._ridge
         return gradient + self._ridge * w + self._tilt, hessian
 
-    def _derivatives(self, block, w):
+    def _derivatives(self, block: Block, w: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         d = block.X.shape[1]
         margin = (block.X @ w[:d]) * block.scale
         if self._constant:
@@ -86,13 +99,13 @@ class LinearObjective:
         second *= weight
         return first, second
 
-    def _combine(self, block, factors):
+    def _combine(self, block: Block, factors: NDArray[np.float64]) -> NDArray[np.float64]:
         """The sum of the clipped, extended rows times a factor each."""
         features = (factors * block.scale) @ block.X
         return np.append(features, self._constant * factors.sum()) if self._constant else features
 
 
-def minimise(objective, start, tolerance):
+def minimise(objective: LinearObjective, start: NDArray[np.float64], tolerance: float) -> NDArray[np.float64]:
     """A point where the gradient's norm is at most `tolerance`, by Newton's method on few passes over the rows.
 
     Parameters
@@ -118,6 +131,7 @@ def minimise(objective, start, tolerance):
     """
     smaller = objective.subsample()
     w = start if smaller is None else minimise(smaller, start, tolerance)
+    hessian: NDArray[np.float64] | None
     gradient, hessian = objective.gradient_and_hessian(w)
     update_hessian = smaller is None
     for _ in range(_MAX_PASSES):

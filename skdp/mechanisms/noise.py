@@ -1,12 +1,15 @@
 """How noise is drawn: the only place where a part of a budget turns into randomness."""
 
 import math
+from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.special import ndtri
 
 from ..accounting import conversions
+from ..accounting.budget import Part
 from ..accounting.events import Gaussian, Pure, Threshold
 from . import samplers
 from .randomness import RandomBits
@@ -17,8 +20,8 @@ _SCALE_BITS = 20  # noise scales are at least 2**20 grid steps, so that rounding
 class Noisy(NamedTuple):
     """A released array and the standard deviation of the noise in each of its entries (public)."""
 
-    value: np.ndarray
-    std: np.ndarray
+    value: NDArray[np.float64]
+    std: NDArray[np.float64]
 
 
 class Noise:
@@ -30,15 +33,17 @@ class Noise:
         See `RandomBits`.
     """
 
-    def __init__(self, random_state=None):
+    def __init__(self, random_state: int | np.random.RandomState | None = None) -> None:
         self._bits = RandomBits(random_state)
 
     @property
-    def secure(self):
+    def secure(self) -> bool:
         """Whether the bits come from the operating system's cryptographic generator."""
         return self._bits.secure
 
-    def add(self, part, answer, *, l1, l2, step=1.0):
+    def add(
+        self, part: Part, answer: np.ndarray, *, l1: float, l2: float, step: float | NDArray[np.float64] = 1.0
+    ) -> Noisy:
         """Release integers with discrete Gaussian or discrete Laplace noise on their own grid.
 
         Spends the part. Gaussian parts use the L2 sensitivity, pure ones the L1 sensitivity.
@@ -65,6 +70,7 @@ class Noise:
         2**20 grid steps; there the discrete Gaussian meets the continuous one's (epsilon, delta) to far below 1e-10.
         Answer and noise are exact in floating point, so their rounded sum is post-processing of the exact sum.
         """
+        sample: Callable[[RandomBits, int | NDArray[np.int64], int], NDArray[np.int64]]
         event = part.spend()
         match event:
             case Pure(epsilon=epsilon):
@@ -88,7 +94,7 @@ class Noise:
         value = np.ldexp(fine, -finer.astype(int)).reshape(answer.shape)
         return Noisy(value, (spread * np.ldexp(grid_scale, -finer.astype(int))).reshape(answer.shape))
 
-    def add_to_vector(self, part, vector, *, l2):
+    def add_to_vector(self, part: Part, vector: NDArray[np.float64], *, l2: float) -> Noisy:
         """Release a real vector whose L2 sensitivity is known, rounded to a grid.
 
         Spends the part. The grid is 2**-20 of the sensitivity or finer, and the sensitivity grows by the rounding.
@@ -109,7 +115,7 @@ class Noise:
         noisy = self.add(part, np.rint(vector / grid), l1=l2 * math.sqrt(vector.size), l2=l2)
         return Noisy(noisy.value * grid, noisy.std * grid)
 
-    def above_threshold(self, part, counts):
+    def above_threshold(self, part: Part, counts: np.ndarray) -> NDArray[np.bool_]:
         """Release which of the counts of unknown labels are large, with the noisy counts.
 
         Spends the part. A row has one label, so the counts' L2 sensitivity is 1; a label that only one row carries
@@ -136,7 +142,7 @@ class Noise:
         threshold = 1 + noisy.std * conversions.gaussian_tail_quantile(event.delta) + 2.0**-19 * noisy.std
         return noisy.value > threshold
 
-    def select(self, part, scores, *, sensitivity):
+    def select(self, part: Part, scores: np.ndarray, *, sensitivity: int) -> int:
         """The index of a high score, by the permute-and-flip mechanism.
 
         Spends the part: pure epsilon-DP with epsilon = part.event.epsilon, or for a Gaussian part the epsilon whose
@@ -172,14 +178,14 @@ class Noise:
                 return int(candidate)
         raise AssertionError("the candidate with the highest score is always accepted")
 
-    def normal(self, size):
+    def normal(self, size: int) -> NDArray[np.float64]:
         """Standard normal floats for an objective function, from uniforms of 53 bits with both tails resolved.
 
         Not for releasing data: what the floats lose is covered by the release of an approximate minimum.
         """
         return self._bits.signs(size) * -ndtri(self._bits.uniform(size) / 2)
 
-    def gamma_norm(self, size):
+    def gamma_norm(self, size: int) -> NDArray[np.float64]:
         """A float vector with density proportional to exp(-norm): Gamma(size) norm, uniform direction.
 
         For an objective function, like `normal`.

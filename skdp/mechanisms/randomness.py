@@ -8,6 +8,7 @@ can be subtracted.
 import os
 
 import numpy as np
+from numpy.typing import NDArray
 from sklearn.utils import check_random_state
 
 
@@ -21,15 +22,15 @@ class RandomBits:
         teaching: who knows the seed can take the noise away.
     """
 
-    def __init__(self, random_state=None):
+    def __init__(self, random_state: int | np.random.RandomState | None = None) -> None:
         self.secure = random_state is None
         self._bytes = os.urandom if self.secure else check_random_state(random_state).bytes
 
-    def words(self, size, dtype=np.uint64):
+    def words(self, size: int, dtype: type[np.unsignedinteger] = np.uint64) -> NDArray[np.unsignedinteger]:
         """`size` independent uniform words of an unsigned integer dtype."""
         return np.frombuffer(self._bytes(size * np.dtype(dtype).itemsize), dtype=dtype)
 
-    def below(self, bound, size):
+    def below(self, bound: int | NDArray[np.integer], size: int) -> NDArray[np.int64]:
         """Uniform integers in [0, bound), exactly, by rejection.
 
         Parameters
@@ -60,11 +61,11 @@ class RandomBits:
                 rejected = rejected[word[rejected] > redrawn_limit]
         return (word % bound).astype(np.int64)
 
-    def uniform(self, size):
-        """Uniform doubles in (0, 1): odd multiples of 2**-54, so neither end is ever reached."""
-        return ((self.words(size) >> np.uint64(11)) * 2.0 + 1.0) * 2.0**-54
+    def uniform(self, size: int) -> NDArray[np.floating]:
+        """Uniform multiples of 2**-53 in (0, 1]: zero, whose logarithm and quantile are infinite, is never reached."""
+        return ((self.words(size) >> np.uint64(11)) + 1.0) * 2.0**-53
 
-    def signs(self, size):
+    def signs(self, size: int) -> NDArray[np.int64]:
         """Independent fair values of -1 and +1, as int64."""
         return self.words(size, np.uint8).astype(np.int64) % 2 * 2 - 1
 

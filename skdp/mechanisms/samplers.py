@@ -5,12 +5,22 @@ rejection loops turned into array operations. Only integers are compared: no log
 between the distribution in the proof and the one in the program (Mironov 2012).
 """
 
+from collections.abc import Callable
+from typing import TypeAlias, TypeVar
+
 import numpy as np
+from numpy.typing import NDArray
+
+from .randomness import RandomBits
 
 MAX_SCALE = 2**45  # every integer below stays exact in int64, every sample exact in float64
 
+_Integers: TypeAlias = int | NDArray[np.int64]
+_Index: TypeAlias = NDArray[np.intp]
+_IntegersT = TypeVar("_IntegersT", bound=_Integers)
 
-def bernoulli_exp(bits, numerator, denominator, size):
+
+def bernoulli_exp(bits: RandomBits, numerator: _Integers, denominator: _Integers, size: int) -> NDArray[np.bool_]:
     """Coins that are True with probability exp(-numerator / denominator), exactly.
 
     Parameters
@@ -25,13 +35,13 @@ def bernoulli_exp(bits, numerator, denominator, size):
     ndarray of bool of shape (size,)
     """
 
-    def succeeds(k, index):
+    def succeeds(k: int, index: _Index) -> NDArray[np.bool_]:
         return bits.below(_at(denominator, index) * k, index.size) < _at(numerator, index)
 
     return _series_coin(succeeds, size)
 
 
-def all_bernoulli_exp(bits, whole, numerator, denominator):
+def all_bernoulli_exp(bits: RandomBits, whole: int, numerator: int, denominator: int) -> bool:
     """One coin that is True with probability exp(-whole - numerator / denominator), exactly.
 
     Parameters
@@ -49,7 +59,7 @@ def all_bernoulli_exp(bits, whole, numerator, denominator):
     return all(bernoulli_exp(bits, 1, 1, 1)[0] for _ in range(whole))
 
 
-def discrete_laplace(bits, scale, size):
+def discrete_laplace(bits: RandomBits, scale: _Integers, size: int) -> NDArray[np.int64]:
     """Samples of the discrete Laplace distribution, P(x) proportional to exp(-abs(x) / scale).
 
     Parameters
@@ -77,7 +87,7 @@ def discrete_laplace(bits, scale, size):
     return samples
 
 
-def discrete_gaussian(bits, sigma, size):
+def discrete_gaussian(bits: RandomBits, sigma: _Integers, size: int) -> NDArray[np.int64]:
     """Samples of the discrete Gaussian distribution, P(x) proportional to exp(-x**2 / (2 sigma**2)).
 
     Parameters
@@ -101,18 +111,13 @@ def discrete_gaussian(bits, sigma, size):
         q, r = np.divmod(np.abs(np.abs(proposal) - s), s)
         accepted = _bernoulli_exp_half_square(bits, r, s, todo.size)
         far = np.flatnonzero(accepted & (q > 0))
-        if far.size:
-            far_s = _at(s, far)
-            accepted[far] = _all_succeed(
-                q[far], lambda index: bernoulli_exp(bits, r[far[index]], _at(far_s, index), index.size)
-            )
-            accepted[far] &= _all_succeed(q[far] ** 2, lambda index: bernoulli_exp(bits, 1, 2, index.size))
+        accepted[far] = _survives_far(bits, q[far], r[far], _at(s, far))
         samples[todo[accepted]] = proposal[accepted]
         todo = todo[~accepted]
     return samples
 
 
-def _series_coin(succeeds, size):
+def _series_coin(succeeds: Callable[[int, _Index], NDArray[np.bool_]], size: int) -> NDArray[np.bool_]:
     """Coins of probability exp(-x), from coins `succeeds(k, index)` of probability x / k, for x in [0, 1].
 
     Count how long the coins for k = 1, 2, 3, ... keep succeeding: the run ends at an odd k with probability
@@ -130,10 +135,12 @@ def _series_coin(succeeds, size):
     return result
 
 
-def _bernoulli_exp_half_square(bits, numerator, denominator, size):
+def _bernoulli_exp_half_square(
+    bits: RandomBits, numerator: NDArray[np.int64], denominator: _Integers, size: int
+) -> NDArray[np.bool_]:
     """Coins of probability exp(-(numerator / denominator)**2 / 2), without forming the squares."""
 
-    def succeeds(k, index):
+    def succeeds(k: int, index: _Index) -> NDArray[np.bool_]:
         n, d = _at(numerator, index), _at(denominator, index)
         success = bits.below(d, index.size) < n
         again = np.flatnonzero(success)
@@ -143,7 +150,7 @@ def _bernoulli_exp_half_square(bits, numerator, denominator, size):
     return _series_coin(succeeds, size)
 
 
-def _successes_of_exp_minus_one(bits, size):
+def _successes_of_exp_minus_one(bits: RandomBits, size: int) -> NDArray[np.int64]:
     """How often coins of probability exp(-1) succeed before the first failure."""
     count = np.zeros(size, dtype=np.int64)
     index = np.arange(size)
@@ -153,7 +160,13 @@ def _successes_of_exp_minus_one(bits, size):
     return count
 
 
-def _all_succeed(tosses, toss):
+def _survives_far(bits: RandomBits, q: NDArray[np.int64], r: NDArray[np.int64], s: _Integers) -> NDArray[np.bool_]:
+    """Coins of probability exp(-q r / s) exp(-q**2 / 2)."""
+    crossed = _all_succeed(q, lambda index: bernoulli_exp(bits, r[index], _at(s, index), index.size))
+    return crossed & _all_succeed(q**2, lambda index: bernoulli_exp(bits, 1, 2, index.size))
+
+
+def _all_succeed(tosses: NDArray[np.int64], toss: Callable[[_Index], NDArray[np.bool_]]) -> NDArray[np.bool_]:
     """Whether all of `tosses[i]` coins succeed, where `toss(index)` tosses one coin for each entry of index."""
     success = np.ones(tosses.size, dtype=bool)
     index = np.arange(tosses.size)
@@ -166,6 +179,6 @@ def _all_succeed(tosses, toss):
     return success
 
 
-def _at(value, index):
+def _at(value: _IntegersT, index: _Index) -> _IntegersT:
     """The entries of an array, or the scalar itself."""
-    return value if np.ndim(value) == 0 else value[index]
+    return value if np.ndim(value) == 0 else value[index]  # type: ignore[index, return-value]

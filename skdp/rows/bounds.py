@@ -6,10 +6,13 @@ fail and never look.
 """
 
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 from scipy.special import ndtri
 from sklearn.isotonic import isotonic_regression
 
-from .collection import row_norms
+from ..accounting import Part
+from ..mechanisms import Noise, Noisy
+from .collection import Block, Rows, row_norms
 from .queries import Histogram
 
 _EXPONENTS = (-30, 40)  # magnitudes of 2**-30 and less count as zero, of 2**40 and more as 2**40
@@ -19,7 +22,9 @@ _FALSE_BINS = 1e-3  # expected number of empty coarse bins that pass for occupie
 _COARSE_SHARE = 0.5
 
 
-def check_bounds(bounds, n_columns):
+def check_bounds(
+    bounds: tuple[ArrayLike, ArrayLike], n_columns: int
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """The user's bounds as two arrays of shape (n_columns,).
 
     Parameters
@@ -63,7 +68,9 @@ def check_bounds(bounds, n_columns):
     return lower, upper
 
 
-def feature_bounds(rows, part, noise, quantile=0.01):
+def feature_bounds(
+    rows: Rows, part: Part, noise: Noise, quantile: float = 0.01
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Private lower and upper bounds of all features in one go.
 
     Spends the part. One row touches one bin of each feature in each histogram.
@@ -87,7 +94,7 @@ def feature_bounds(rows, part, noise, quantile=0.01):
     edges = np.concatenate([-edges[::-1], edges])  # bin i is [edges[i], edges[i + 1]]; the middle one holds zero
     n_bins = edges.size - 1
 
-    def coarse_bins(block):
+    def coarse_bins(block: Block) -> NDArray[np.integer]:
         octave = _octave(np.abs(block.X))
         return np.where(block.X < 0, _OCTAVES - octave, _OCTAVES + octave)
 
@@ -95,7 +102,7 @@ def feature_bounds(rows, part, noise, quantile=0.01):
     lower = edges[occupied.argmax(axis=1)]
     upper = edges[n_bins - occupied[:, ::-1].argmax(axis=1)]
 
-    def fine_bins(block):
+    def fine_bins(block: Block) -> NDArray[np.integer]:
         position = (np.clip(block.X, lower, upper) - lower) * (_FINE_BINS / (upper - lower))
         return np.minimum(position.astype(np.int64), _FINE_BINS - 1)
 
@@ -106,7 +113,7 @@ def feature_bounds(rows, part, noise, quantile=0.01):
     return lower + below * width, upper - above * width
 
 
-def row_norm(rows, part, noise, quantile=0.75):
+def row_norm(rows: Rows, part: Part, noise: Noise, quantile: float = 0.75) -> float:
     """A private quantile of the rows' L2 norms.
 
     Spends the part. One row touches one bin in each of two histograms.
@@ -137,7 +144,7 @@ def row_norm(rows, part, noise, quantile=0.75):
     return float(edges[min(np.searchsorted(below, quantile * below[-1]), _FINE_BINS)])
 
 
-def _octave(magnitude):
+def _octave(magnitude: NDArray[np.float64]) -> NDArray[np.integer]:
     """The number of the binary exponent of each magnitude, from 0 for zero to _OCTAVES for the largest."""
     exponent = np.frexp(magnitude)[1]
     exponent = np.where(magnitude == 0, _EXPONENTS[0], exponent)
@@ -145,13 +152,13 @@ def _octave(magnitude):
     return np.clip(exponent - _EXPONENTS[0], 0, _OCTAVES)
 
 
-def _occupied(counts):
+def _occupied(counts: Noisy) -> NDArray[np.bool_]:
     """Which bins of each column hold rows: those beyond the noise, and the largest one in any case."""
     threshold = counts.std * -ndtri(_FALSE_BINS / counts.value.size)
     return (counts.value > threshold) | (counts.value == counts.value.max(axis=1, keepdims=True))
 
 
-def _bins_below(counts, std, quantile):
+def _bins_below(counts: NDArray[np.float64], std: float, quantile: float) -> int:
     """How many bins from the start hold no more than a share `quantile` of the rows, as far as the noise can tell."""
     below = isotonic_regression(np.cumsum(counts))
     # An empty run of bins sums to noise of this size; less than that is not evidence of rows.

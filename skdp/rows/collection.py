@@ -1,14 +1,24 @@
 """The only door to the training data: sums over rows, block by block."""
 
-from typing import NamedTuple
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy import sparse
+
+from ..accounting import Part
+from ..mechanisms import Noise, Noisy
+
+if TYPE_CHECKING:
+    from .queries import Query
 
 MAX_ROWS = 2**28  # sums of grid values of up to 24 bits stay exact in float64
 
 # A block of 2**16 doubles and its temporaries stay in a core's cache.
 _BLOCK_ELEMENTS = 2**16
+
+Matrix: TypeAlias = np.ndarray | sparse.csr_array | sparse.csr_matrix
 
 
 class Block(NamedTuple):
@@ -23,9 +33,9 @@ class Block(NamedTuple):
         The factor in [0, 1] that clips each row to the collection's norm.
     """
 
-    X: np.ndarray
-    y: np.ndarray | None
-    scale: np.ndarray | None
+    X: NDArray[np.float64]
+    y: np.ndarray | Any
+    scale: NDArray[np.float64] | Any
 
 
 class Rows:
@@ -41,7 +51,7 @@ class Rows:
         Clip each row to this L2 norm.
     """
 
-    def __init__(self, X, y=None, *, norm=None):
+    def __init__(self, X: Matrix, y: np.ndarray | None = None, *, norm: float | None = None) -> None:
         if X.shape[0] > MAX_ROWS:
             raise ValueError(f"At most 2**28 rows can be summed exactly in one fit. Got {X.shape[0]} rows.")
         self._X = X
@@ -56,15 +66,15 @@ class Rows:
             self._scale = np.concatenate(parts)
 
     @property
-    def n_rows(self):
+    def n_rows(self) -> int:
         """The number of rows: private. It may decide how to compute a released value, never the value."""
         return self._X.shape[0]
 
-    def clipped(self, norm):
+    def clipped(self, norm: float) -> "Rows":
         """The same rows, clipped to an L2 norm."""
         return Rows(self._X, self._y, norm=norm)
 
-    def every(self, step):
+    def every(self, step: int) -> "Rows":
         """Every `step`-th row, without a copy: a data-free subsample to start a solver from."""
         rows = Rows.__new__(Rows)
         rows.__dict__.update(self.__dict__)
@@ -73,7 +83,7 @@ class Rows:
         rows._scale = None if self._scale is None else self._scale[::step]
         return rows
 
-    def sum(self, kernel):
+    def sum(self, kernel: Callable[[Block], tuple[np.ndarray, ...]]) -> tuple[NDArray[np.float64], ...]:
         """The sum over blocks of a kernel's arrays.
 
         Parameters
@@ -93,7 +103,7 @@ class Rows:
                 total += array
         return totals
 
-    def release(self, query, part, noise):
+    def release(self, query: "Query", part: Part, noise: Noise) -> Noisy:
         """Answer a query with noise, spending a part of the budget.
 
         Parameters
@@ -109,20 +119,22 @@ class Rows:
         """
         return noise.add(part, query.answer(self), l1=query.l1, l2=query.l2, step=query.step)
 
-    def _blocks(self):
+    def _blocks(self) -> Iterator[Block]:
         size = max(1, _BLOCK_ELEMENTS // max(1, self.n_columns))
         for start in range(0, self._X.shape[0], size):
             rows = slice(start, start + size)
-            X = self._X[rows]
+            X: Any = self._X[rows]
             X = X.toarray() if sparse.issparse(X) else X
-            yield Block(
-                np.asarray(X, dtype=np.float64),
-                None if self._y is None else self._y[rows],
-                None if self._scale is None else self._scale[rows],
-            )
+            X = np.asarray(X, dtype=np.float64)
+            y = None if self._y is None else self._y[rows]
+            scale = None if self._scale is None else self._scale[rows]
+            if scale is not None and not scale.all():
+                # Rows too long for their norm to be a float are clipped to zero; products with them would overflow.
+                X = np.where(scale[:, None] > 0, X, 0.0)
+            yield Block(X, y, scale)
 
 
-def row_norms(X):
+def row_norms(X: NDArray[np.float64]) -> NDArray[np.float64]:
     """The L2 norm of each row; infinite where its square is too large for a float."""
     with np.errstate(over="ignore"):
         return np.sqrt(np.einsum("ij,ij->i", X, X))

@@ -1,9 +1,13 @@
 """Class labels: given by the user, or discovered under the budget."""
 
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from ..accounting import Part
+from ..mechanisms import Noise
 
 
-def check_labels(y):
+def check_labels(y: np.ndarray) -> None:
     """Raise ValueError unless y holds class labels: continuous values are a regression target."""
     if y.dtype == object and not all(isinstance(label, str) for label in y):
         raise ValueError("Unknown label type: an array of objects. Labels must be strings, or a numeric array.")
@@ -14,7 +18,7 @@ def check_labels(y):
         )
 
 
-def check_classes(classes):
+def check_classes(classes: ArrayLike) -> np.ndarray:
     """The user's list of labels as a sorted array; ValueError if it is empty, nested or repeats a label."""
     given = np.asarray(classes)
     if given.ndim != 1 or given.size == 0:
@@ -25,7 +29,7 @@ def check_classes(classes):
     return unique
 
 
-def encode(y, classes):
+def encode(y: np.ndarray, classes: np.ndarray) -> NDArray[np.intp]:
     """The position of each label in the sorted classes, -1 for labels that are not among them.
 
     Parameters
@@ -49,7 +53,7 @@ def encode(y, classes):
     return codes
 
 
-def discover(y, part, noise):
+def discover(y: np.ndarray, part: Part, noise: Noise) -> np.ndarray:
     """The labels that are frequent enough to be released, sorted.
 
     Spends the part, of kind "threshold".

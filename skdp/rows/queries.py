@@ -1,8 +1,12 @@
 """Queries: kernels over rows together with the sensitivities that follow from their clipping."""
 
 import math
+from collections.abc import Callable
 
 import numpy as np
+from numpy.typing import NDArray
+
+from .collection import Block, Rows
 
 
 class Query:
@@ -20,9 +24,10 @@ class Query:
 
     l1: float
     l2: float
-    step: float | np.ndarray = 1.0
+    step: float | NDArray[np.float64] = 1.0
+    __call__: Callable[..., tuple[np.ndarray, ...]]
 
-    def answer(self, rows):
+    def answer(self, rows: Rows) -> NDArray[np.float64]:
         """The exact answer: an array of integers as float64. It must not leave the mechanism."""
         (total,) = rows.sum(self)
         return total
@@ -40,13 +45,13 @@ class Histogram(Query):
     n_columns, n_bins : int
     """
 
-    def __init__(self, bins_of, n_columns, n_bins):
+    def __init__(self, bins_of: Callable[[Block], NDArray[np.integer]], n_columns: int, n_bins: int) -> None:
         self._bins_of = bins_of
         self._shape = (n_columns, n_bins)
         self.l1 = float(n_columns)
         self.l2 = math.sqrt(n_columns)
 
-    def __call__(self, block):
+    def __call__(self, block: Block) -> tuple[NDArray[np.intp]]:
         """Counts of shape (n_columns, n_bins)."""
         n_columns, n_bins = self._shape
         flat = self._bins_of(block) + n_bins * np.arange(n_columns)
@@ -71,7 +76,12 @@ class ClassMoments(Query):
 
     _ONE = 2**12
 
-    def __init__(self, bounds, n_classes, weights):
+    def __init__(
+        self,
+        bounds: tuple[NDArray[np.float64], NDArray[np.float64]],
+        n_classes: int,
+        weights: tuple[float, float, float],
+    ) -> None:
         self.lower, self.upper = bounds
         self.centre = self.lower / 2 + self.upper / 2
         self.half_width = self.upper / 2 - self.lower / 2
@@ -86,7 +96,7 @@ class ClassMoments(Query):
         one = float(self._ONE)
         self.step = np.concatenate([[w0], np.full(d, w1 / one), np.full(d, w2 / one**2)])
 
-    def __call__(self, block):
+    def __call__(self, block: Block) -> tuple[NDArray[np.float64]]:
         """Sums of shape (n_classes, 1 + 2 * n_features): count, z in steps, z**2 - 1/2 in steps."""
         z = np.clip(block.X, self.lower, self.upper)
         z -= self.centre
@@ -99,7 +109,9 @@ class ClassMoments(Query):
         second = member @ z - count * (self._ONE**2 / 2)
         return (np.hstack([count, first, second]),)
 
-    def moments(self, steps):
+    def moments(
+        self, steps: NDArray[np.float64]
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
         """Counts, sums of z and sums of z**2 - 1/2 from an array in integer steps.
 
         Parameters

@@ -1,0 +1,1 @@
+"""Accuracy and speed of skdp beside scikit-learn: ``python -m benchmarks --help``."""

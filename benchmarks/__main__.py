@@ -1,0 +1,62 @@
+"""Print the benchmarks as Markdown tables."""
+
+import argparse
+import os
+import platform
+from pathlib import Path
+
+import numpy as np
+import scipy
+import sklearn
+
+import skdp
+
+from .accuracy import logistic, naive_bayes, pure
+from .data import FOLDER
+from .speed import speed
+
+
+def main():
+    """Run the sections that the command line asks for."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    sections = {
+        "logistic": lambda: logistic(options.data, options.splits),
+        "naive_bayes": lambda: naive_bayes(options.data, options.splits),
+        "pure": lambda: pure(options.data, options.splits),
+        "speed": speed,
+    }
+    parser.add_argument("--data", type=Path, default=FOLDER, metavar="FOLDER", help="where the CSV files are")
+    parser.add_argument("--only", choices=sections, help="run one section")
+    parser.add_argument("--splits", type=int, metavar="N", help="random splits; default: 10, for small data sets 20")
+    options = parser.parse_args()
+
+    versions = {"Python": platform.python_version()} | {m.__name__: m.__version__ for m in (skdp, sklearn, np, scipy)}
+    print(", ".join(f"{name} {version}" for name, version in versions.items()) + f"; {os.cpu_count()} cores")
+    for name in [options.only] if options.only else sections:
+        print(f"\n## {name}")
+        for caption, rows in sections[name]():
+            print(f"\n{caption}\n\n{markdown(rows)}", flush=True)
+
+
+def markdown(rows):
+    """A Markdown table.
+
+    Parameters
+    ----------
+    rows : list of dict
+        Strings by column, with the same columns in each row.
+
+    Returns
+    -------
+    str
+    """
+    lines = [list(rows[0]), *(list(row.values()) for row in rows)]
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    lines.insert(1, ["-" * width for width in widths])
+    return "\n".join(
+        "| " + " | ".join(f"{cell:<{width}}" for cell, width in zip(line, widths, strict=True)) + " |" for line in lines
+    )
+
+
+if __name__ == "__main__":
+    main()

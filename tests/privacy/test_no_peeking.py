@@ -1,0 +1,124 @@
+"""Fits on neighbours whose releases are replaced by fixed values: nothing else may tell the neighbours apart."""
+
+import pickle
+import warnings
+
+import numpy as np
+import pytest
+from sklearn.base import clone
+
+from skdp import base
+from skdp.linear_model import LogisticRegression
+from skdp.mechanisms import Noise, Noisy
+from skdp.naive_bayes import GaussianNB
+
+
+class StubNoise(Noise):
+    """Released values that depend on the shape of a query alone."""
+
+    def __init__(self, random_state=None):
+        super().__init__(0)
+        self.calls = []
+
+    def add(self, part, answer, *, l1, l2, step=1.0):
+        real = super().add(part, np.zeros_like(answer), l1=l1, l2=l2, step=step)
+        shape = np.shape(answer)
+        self.calls.append((part.name, part.event, shape, l1, l2, np.array(step).tolist()))
+        return Noisy(np.linspace(50, 100, int(np.prod(shape))).reshape(shape), real.std)
+
+    def above_threshold(self, part, counts):
+        part.spend()
+        self.calls.append((part.name, part.event))
+        return np.isin(np.arange(len(counts)), (0, 1))  # the two most common labels of the data below
+
+    def normal(self, size):
+        return np.linspace(-1, 1, size)
+
+    def gamma_norm(self, size):
+        return np.linspace(-1, 1, size)
+
+
+def neighbours():
+    """Pairs of data sets that differ in one row, chosen to tempt: outliers, the only row of a class, many rows."""
+    rng = np.random.RandomState(0)
+    for n in (1, 2, 40, 1700):
+        X, y = rng.normal(size=(n + 2, 2)), np.arange(n + 2) % 2
+        for row, label in (([1e6, -1e6], 0), ([0.0, 0.0], 1), ([1e-30, 5.0], 1), ([1e308, -1e308], 0)):
+            yield (X, y), (np.vstack([X, row]), np.append(y, label))
+
+
+def state(model):
+    """Everything a fitted model holds, in a form that compares."""
+    attributes = {key: value for key, value in vars(model).items() if key != "accountant"}
+    return pickle.dumps(attributes)
+
+
+MODELS = [
+    LogisticRegression(),
+    LogisticRegression(mechanism="output"),
+    LogisticRegression(delta=0, classes=[0, 1]),
+    LogisticRegression(classes=[0, 1], data_norm=2.0, C=5.0, class_weight={1: 3.0}),
+    LogisticRegression(fit_intercept=False, C=1e6),
+    GaussianNB(),
+    GaussianNB(delta=0, classes=[0, 1]),
+    GaussianNB(bounds=(-1, 1), classes=[0, 1], priors=[0.5, 0.5]),
+]
+
+
+@pytest.mark.parametrize("model", MODELS, ids=str)
+def test_only_released_values_tell_neighbours_apart(monkeypatch, model):
+    stubs = []
+    monkeypatch.setattr(base, "Noise", lambda random_state: stubs.append(StubNoise()) or stubs[-1])
+    for pair in neighbours():
+        outcomes = []
+        for X, y in pair:
+            with warnings.catch_warnings(record=True) as caught:
+                warnings.simplefilter("always")
+                fitted = clone(model).fit(X, y)
+            outcomes.append((state(fitted), stubs[-1].calls, [str(w.message) for w in caught]))
+        assert outcomes[0] == outcomes[1]
+
+
+@pytest.mark.parametrize("model", MODELS, ids=str)
+def test_every_part_of_the_budget_is_spent_as_the_event_says(monkeypatch, model):
+    spent = []
+    from skdp.accounting import Part
+
+    original = Part.spend
+    monkeypatch.setattr(Part, "spend", lambda self: spent.append(self.name) or original(self))
+    monkeypatch.setattr(base, "Noise", StubNoise)
+    (X, y), _ = next(neighbours())
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        fitted = clone(model).fit(X, y)
+    planned = [name for name, _ in model.privacy_event().parts]
+    assert set(spent) == set(planned)
+    assert [release.name for release in fitted.privacy_.releases] == planned
+    model.privacy_event().verify()
+
+
+def test_partial_fit_does_not_peek(monkeypatch):
+    monkeypatch.setattr(base, "Noise", StubNoise)
+    for pair in neighbours():
+        states = []
+        for X, y in pair:
+            model = GaussianNB(random_state=0).partial_fit(X[:1], y[:1], classes=[0, 1]).partial_fit(X, y)
+            states.append(state(model))
+        assert states[0] == states[1]
+
+
+def test_the_spend_is_on_disk_before_the_first_noise(monkeypatch):
+    from skdp import BudgetAccountant
+
+    X, y = np.array([[0.0], [1.0]]), np.array([0, 1])
+    accountant = BudgetAccountant(1.0, 1e-6)
+
+    class Watching(StubNoise):
+        def __init__(self, random_state=None):
+            assert accountant.total() == (1.0, 1e-6)
+            super().__init__()
+
+    monkeypatch.setattr(base, "Noise", Watching)
+    for model in (GaussianNB(accountant=accountant, classes=[0, 1]),):
+        model.fit(X, y)
+    assert len(accountant.entries()) == 1
