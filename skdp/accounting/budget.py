@@ -107,6 +107,7 @@ class Budget:
         parts = make(epsilon, delta, shares, fractions)
         self.fractions = fractions
         self.plan = events.Plan(float(epsilon), float(delta), tuple(parts.items()))
+        self.plan.verify()  # whatever the shares, the claim holds or no budget exists
         self._parts = {name: Part(name, event) for name, event in parts.items()}
 
     def __getitem__(self, name: str) -> Part:

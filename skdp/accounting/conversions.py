@@ -11,7 +11,7 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import brentq
-from scipy.special import log_ndtr, logsumexp, ndtri
+from scipy.special import log_ndtr, logsumexp, ndtri, ndtri_exp
 
 # Every calibration below is solved numerically; its result is moved to the safe side by this relative amount, far
 # more than the solver's error and far less than anyone can measure.
@@ -112,7 +112,7 @@ def pure_to_mu(epsilon: float) -> float:
     The total-variation distance decides: an epsilon-DP mechanism's trade-off function lies above that of randomised
     response, which lies above the Gaussian one that shares its fixed point.
     """
-    return -2.0 * ndtri(1.0 / (1.0 + math.exp(epsilon)))
+    return float(-2.0 * ndtri_exp(-np.logaddexp(0.0, epsilon)))
 
 
 def mu_to_pure(mu: float) -> float:
@@ -199,7 +199,7 @@ def pure_rdp(alpha: float, epsilon: float) -> float:
 
     Reached by randomised response, which dominates every epsilon-DP mechanism (Kairouz, Oh, Viswanath 2015).
     """
-    log_p, log_q = -math.log1p(math.exp(-epsilon)), -math.log1p(math.exp(epsilon))
+    log_p, log_q = -np.logaddexp(0.0, -epsilon), -np.logaddexp(0.0, epsilon)
     return float(logsumexp([alpha * log_p + (1 - alpha) * log_q, alpha * log_q + (1 - alpha) * log_p])) / (alpha - 1)
 
 

@@ -78,7 +78,10 @@ class Plan:
     parts: tuple[tuple[str, "Event"], ...] = ()
 
     def verify(self) -> None:
-        """Raise ValueError unless the parts add up to no more than (epsilon, delta)."""
+        """Raise ValueError unless the parts add up to no more than (epsilon, delta), and nothing is negative."""
+        amounts = [self.epsilon, self.delta, *(x for _, part in self.parts for x in dataclasses.astuple(part))]
+        if not all(amount >= 0 for amount in amounts) or self.delta >= 1:
+            raise ValueError(f"A plan costs epsilon >= 0 and delta in [0, 1), and so do its parts. Got {self}.")
         if not self.parts:
             return
         needed = delta_of([event for _, event in self.parts], self.epsilon)

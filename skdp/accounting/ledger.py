@@ -64,7 +64,7 @@ class Ledger:
         Parameters
         ----------
         label : str
-        event : Plan, Pure or NonPrivate
+        event : Plan or NonPrivate
             An event that states its epsilon and delta.
         decide : callable
             Called with the list of entries so far. Raising refuses the entry and leaves the ledger unchanged.

@@ -190,6 +190,7 @@ class LogisticRegression(PrivateClassifier):
             If the solver cannot reach its tolerance (the budget is spent).
         """
         X, y, classes = self._validate(X, y, self.classes, accept_sparse=True)
+        self._check_class_weight(classes)
         if classes is not None:
             self._check_two_classes(classes)
         if math.isinf(self.epsilon):
@@ -244,6 +245,16 @@ class LogisticRegression(PrivateClassifier):
             fit_intercept=self.fit_intercept,
             class_weight=self.class_weight,
         )
+
+    def _check_class_weight(self, classes: NDArray | None) -> None:
+        for label, weight in (self.class_weight or {}).items():
+            if not (isinstance(weight, Real) and 0 < weight < math.inf):
+                raise ValueError(
+                    f"class_weight of the label {label!r} must be a positive number. Got {weight!r} instead. To leave "
+                    "a class out, leave its rows out."
+                )
+            if classes is not None and label not in classes.tolist():
+                raise ValueError(f"class_weight has the label {label!r}, which is not in classes={classes.tolist()}.")
 
     def _check_two_classes(self, classes: np.ndarray) -> None:
         if classes.size > 2:

@@ -1,4 +1,4 @@
-"""Losses of linear models: a new loss is a class with these three members."""
+"""Losses of linear models: a new loss is a class with these two members."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,12 +12,9 @@ class LogisticLoss:
     ----------
     slope_bound : float
         Largest absolute first derivative with respect to the margin.
-    curvature_bound : float
-        Largest second derivative with respect to the margin.
     """
 
     slope_bound = 1.0
-    curvature_bound = 0.25
 
     @staticmethod
     def derivatives(margin: NDArray[np.float64], y: np.ndarray) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

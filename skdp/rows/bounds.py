@@ -57,7 +57,9 @@ def check_bounds(
             )
         sides.append(np.broadcast_to(side, (n_columns,)).astype(np.float64))
     lower, upper = sides
-    if not np.isfinite(upper - lower).all():
+    with np.errstate(over="ignore", invalid="ignore"):
+        finite = np.isfinite(upper - lower).all()
+    if not finite:
         raise ValueError("bounds must be finite, and so must the width between them. Use bounds=None to estimate them.")
     if (reversed_ := np.flatnonzero(lower > upper)).size:
         j = reversed_[0]

@@ -70,10 +70,6 @@ class Rows:
         """The number of rows: private. It may decide how to compute a released value, never the value."""
         return self._X.shape[0]
 
-    def clipped(self, norm: float) -> "Rows":
-        """The same rows, clipped to an L2 norm."""
-        return Rows(self._X, self._y, norm=norm)
-
     def every(self, step: int) -> "Rows":
         """Every `step`-th row, without a copy: a data-free subsample to start a solver from."""
         rows = Rows.__new__(Rows)

@@ -57,6 +57,19 @@ def test_only_events_that_state_their_cost_are_accepted():
     assert accountant.total() == (0, 0)
 
 
+@pytest.mark.parametrize(
+    "event",
+    [Plan(-5.0, 0.0), Plan(0.1, -1e-6), Plan(math.nan, 0.0), Plan(0.1, math.nan), Plan(0.1, 1.0), Pure(-3.0),
+     Plan(0.1, 0.0, (("a", Pure(0.5)), ("b", Pure(-0.5))))],
+    ids=str,
+)  # fmt: skip
+def test_a_spend_cannot_refund(event):
+    accountant = BudgetAccountant()
+    with pytest.raises(ValueError, match="A plan costs epsilon >= 0"):
+        accountant.spend(event)
+    assert accountant.entries() == []
+
+
 def test_an_infinite_account_keeps_the_record():
     accountant = BudgetAccountant(math.inf, 0.1)
     accountant.spend(NonPrivate(), label="baseline")

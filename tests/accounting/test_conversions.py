@@ -69,7 +69,9 @@ def test_objective_quadrature(epsilon, floor, mu, mu_rest):
 
 def test_objective_without_a_floor_is_a_gaussian():
     very_low = -50.0
-    assert c.objective_delta(1.0, very_low, 0.2, 0.1) == pytest.approx(c.gaussian_delta(1.0, math.hypot(0.2, 0.1)), rel=1e-9)
+    assert c.objective_delta(1.0, very_low, 0.2, 0.1) == pytest.approx(
+        c.gaussian_delta(1.0, math.hypot(0.2, 0.1)), rel=1e-9
+    )
 
 
 @pytest.mark.parametrize("epsilon", [1e-3, 0.1, 1.0, 8.0])
@@ -114,8 +116,15 @@ def test_rdp_curves_match_dp_accounting(alpha):
 @pytest.mark.parametrize(("floor", "mu"), [(0.9, 0.2), (0.1, 0.8), (0.0, 0.3)])
 def test_objective_rdp_is_its_moment(alpha, floor, mu):
     z = np.linspace(-20, 60, 1_000_001)
-    moment = np.trapezoid(np.exp((alpha - 1) * np.maximum(floor, mu * z + mu**2 / 2) - z**2 / 2), z) / math.sqrt(2 * math.pi)
+    moment = np.trapezoid(np.exp((alpha - 1) * np.maximum(floor, mu * z + mu**2 / 2) - z**2 / 2), z) / math.sqrt(
+        2 * math.pi
+    )
     assert c.objective_rdp(alpha, floor, mu) == pytest.approx(math.log(moment) / (alpha - 1), rel=1e-6)
+
+
+def test_large_epsilons_do_not_overflow():
+    assert c.pure_to_mu(1000.0) == pytest.approx(math.sqrt(8 * 1000), rel=0.01)
+    assert c.pure_rdp(2.0, 1000.0) == pytest.approx(1000.0)
 
 
 def test_tail_quantile():

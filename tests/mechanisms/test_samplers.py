@@ -50,7 +50,9 @@ def test_array_of_scales(kind):
 
 @pytest.mark.parametrize("scale", [2**20 + 7, 2**35 + 1, MAX_SCALE])
 @pytest.mark.parametrize(
-    ("kind", "continuous"), [(discrete_laplace, stats.laplace), (discrete_gaussian, stats.norm)], ids=["laplace", "gauss"]
+    ("kind", "continuous"),
+    [(discrete_laplace, stats.laplace), (discrete_gaussian, stats.norm)],
+    ids=["laplace", "gauss"],
 )
 def test_large_scales_match_the_continuous_distribution(kind, continuous, scale):
     samples = kind(RandomBits(1), scale, SIZE)

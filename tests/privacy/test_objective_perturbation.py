@@ -106,8 +106,14 @@ def test_gaussian_check_can_fail(monkeypatch, ridge_factor, scale_factor):
     assert worst > 1.1 * gaussian_delta(event.floor, event.mu)
 
 
-@pytest.mark.parametrize("parameters", [{"epsilon": 1.0, "data_norm": 1.0}, {"epsilon": 0.2, "data_norm": 4.0},
-                                        {"epsilon": 4.0, "data_norm": 1.0, "class_weight": {0: 3.0, 1: 3.0}}])  # fmt: skip
+@pytest.mark.parametrize(
+    "parameters",
+    [
+        {"epsilon": 1.0, "data_norm": 1.0},
+        {"epsilon": 0.2, "data_norm": 4.0},
+        {"epsilon": 4.0, "data_norm": 1.0, "class_weight": {0: 3.0, 1: 3.0}},
+    ],
+)
 def test_pure_calibration_is_private_and_tight(monkeypatch, parameters):
     event, ridge, scale, norm, weight = calibration(monkeypatch, delta=0, **parameters)
     worst = pure_loss(norm, weight, ridge, scale)
