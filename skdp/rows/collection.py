@@ -1,6 +1,7 @@
 """The only door to the training data: sums over rows, block by block."""
 
 from collections.abc import Callable, Iterator
+from copy import copy
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 import numpy as np
@@ -29,12 +30,15 @@ class Block(NamedTuple):
     X : ndarray of float64 of shape (n_block, n_columns)
     y : ndarray of shape (n_block,) or None
         What the collection was given, such as class codes, -1 for labels to ignore.
+    norms : ndarray of float64 of shape (n_block,) or None
+        The L2 norm of each row, infinite where its square is too large for a float.
     scale : ndarray of float64 of shape (n_block,) or None
-        The factor in [0, 1] that clips each row to the collection's norm.
+        The factor in [0, 1] that clips each row to the collection's limit.
     """
 
     X: NDArray[np.float64]
     y: np.ndarray | Any
+    norms: NDArray[np.float64] | Any
     scale: NDArray[np.float64] | Any
 
 
@@ -47,33 +51,42 @@ class Rows:
         Never copied as a whole; blocks of it are converted to float64.
     y : ndarray of shape (n_samples,), default=None
         A number for each row.
-    norm : float, default=None
-        Clip each row to this L2 norm.
+    norms : bool, default=False
+        Compute the L2 norm of each row, for kernels and for `clipped`.
     """
 
-    def __init__(self, X: Matrix, y: np.ndarray | None = None, *, norm: float | None = None) -> None:
+    def __init__(self, X: Matrix, y: np.ndarray | None = None, *, norms: bool = False) -> None:
         if X.shape[0] > MAX_ROWS:
             raise ValueError(f"At most 2**28 rows can be summed exactly in one fit. Got {X.shape[0]} rows.")
         self._X = X
         self._y = y
-        self.norm = norm
+        self._norms: NDArray[np.float64] | None = None
+        self._scale: NDArray[np.float64] | None = None
         self.n_columns = X.shape[1]
-        self._scale = None
-        if norm is not None:
-            # A relative 1e-9 covers the rounding of the norm and of the product.
-            with np.errstate(over="ignore", divide="ignore"):
-                parts = [np.minimum(1.0, norm * (1 - 1e-9) / row_norms(block.X)) for block in self._blocks()]
-            self._scale = np.concatenate(parts)
+        if norms:
+            self._norms = np.empty(X.shape[0])
+            for rows, block in self._blocks():
+                with np.errstate(over="ignore"):
+                    np.sqrt(np.einsum("ij,ij->i", block.X, block.X), out=self._norms[rows])
 
     @property
     def n_rows(self) -> int:
         """The number of rows: private. It may decide how to compute a released value, never the value."""
         return self._X.shape[0]
 
+    def clipped(self, norm: float) -> "Rows":
+        """The same rows, those that are longer than an L2 norm scaled down to it. Needs ``norms=True``."""
+        rows = copy(self)
+        # A relative 1e-9 covers the rounding of the norm and of the product.
+        with np.errstate(over="ignore", divide="ignore"):
+            rows._scale = np.divide(norm * (1 - 1e-9), self._norms)
+        np.minimum(rows._scale, 1.0, out=rows._scale)
+        rows._norms = None  # not needed any more: memory
+        return rows
+
     def every(self, step: int) -> "Rows":
         """Every `step`-th row, without a copy: a data-free subsample to start a solver from."""
-        rows = Rows.__new__(Rows)
-        rows.__dict__.update(self.__dict__)
+        rows = copy(self)
         rows._X = self._X[::step]
         rows._y = None if self._y is None else self._y[::step]
         rows._scale = None if self._scale is None else self._scale[::step]
@@ -93,8 +106,8 @@ class Rows:
         tuple of ndarray
         """
         blocks = self._blocks()
-        totals = tuple(np.array(array, dtype=np.float64) for array in kernel(next(blocks)))
-        for block in blocks:
+        totals = tuple(np.array(array, dtype=np.float64) for array in kernel(next(blocks)[1]))
+        for _, block in blocks:
             for total, array in zip(totals, kernel(block), strict=True):
                 total += array
         return totals
@@ -115,7 +128,7 @@ class Rows:
         """
         return noise.add(part, query.answer(self), l1=query.l1, l2=query.l2, step=query.step)
 
-    def _blocks(self) -> Iterator[Block]:
+    def _blocks(self) -> Iterator[tuple[slice, Block]]:
         size = max(1, _BLOCK_ELEMENTS // max(1, self.n_columns))
         for start in range(0, self._X.shape[0], size):
             rows = slice(start, start + size)
@@ -123,14 +136,9 @@ class Rows:
             X = X.toarray() if sparse.issparse(X) else X
             X = np.asarray(X, dtype=np.float64)
             y = None if self._y is None else self._y[rows]
+            norms = None if self._norms is None else self._norms[rows]
             scale = None if self._scale is None else self._scale[rows]
             if scale is not None and not scale.all():
-                # Rows too long for their norm to be a float are clipped to zero; products with them would overflow.
+                # Rows too long for their norm to be a float are clipped to zero; products with them overflow.
                 X = np.where(scale[:, None] > 0, X, 0.0)
-            yield Block(X, y, scale)
-
-
-def row_norms(X: NDArray[np.float64]) -> NDArray[np.float64]:
-    """The L2 norm of each row; infinite where its square is too large for a float."""
-    with np.errstate(over="ignore"):
-        return np.sqrt(np.einsum("ij,ij->i", X, X))
+            yield rows, Block(X, y, norms, scale)

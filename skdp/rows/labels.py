@@ -29,7 +29,7 @@ def check_classes(classes: ArrayLike) -> np.ndarray:
     return unique
 
 
-def encode(y: np.ndarray, classes: np.ndarray) -> NDArray[np.intp]:
+def encode(y: np.ndarray, classes: np.ndarray) -> NDArray[np.signedinteger]:
     """The position of each label in the sorted classes, -1 for labels that are not among them.
 
     Parameters
@@ -40,7 +40,8 @@ def encode(y: np.ndarray, classes: np.ndarray) -> NDArray[np.intp]:
 
     Returns
     -------
-    ndarray of int of shape (n_samples,)
+    ndarray of shape (n_samples,)
+        Of int8 if that holds them: a byte a row is all that labels cost.
     """
     if y.dtype != object and classes.dtype != object and (y.dtype.kind in "US") != (classes.dtype.kind in "US"):
         return np.full(y.shape, -1)
@@ -50,7 +51,7 @@ def encode(y: np.ndarray, classes: np.ndarray) -> NDArray[np.intp]:
         return np.full(y.shape, -1)
     codes[codes == classes.size] = 0
     codes[classes[codes] != y] = -1
-    return codes
+    return codes.astype(np.int8) if classes.size < 128 else codes
 
 
 def discover(y: np.ndarray, part: Part, noise: Noise) -> np.ndarray:

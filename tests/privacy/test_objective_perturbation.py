@@ -25,7 +25,7 @@ def calibration(monkeypatch, **parameters):
     """The event, the ridge penalty, the noise scale and the row norm that a fit of one column uses."""
 
     def objective(rows, loss, *, class_weights, constant, ridge, tilt):
-        raise Captured(ridge, tilt[0], rows.norm, class_weights.max())
+        raise Captured(ridge, tilt[0], class_weights.max())
 
     monkeypatch.setattr(_logistic, "LinearObjective", objective)
     monkeypatch.setattr(Noise, "normal", lambda self, size: np.ones(size))
@@ -36,7 +36,8 @@ def calibration(monkeypatch, **parameters):
         warnings.simplefilter("ignore")
         model.fit([[1.0], [-1.0]], [0, 1])
     event = dict(model.privacy_event().parts)["objective"]
-    return event, *captured.value.args
+    ridge, scale, weight = captured.value.args
+    return event, ridge, scale, parameters["data_norm"], weight
 
 
 def log_densities(tilt, x, weight, ridge, log_noise, t):

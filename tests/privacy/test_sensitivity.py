@@ -91,7 +91,7 @@ def test_private_bounds_touch_one_bin_a_feature(data):
         answers = []
         for rows in (X, X[:-1]):
             noise = RecordingNoise(0)
-            estimate(Rows(rows), Part("bounds", Gaussian(1.0)), noise)
+            estimate(Rows(rows, norms=True), Part("bounds", Gaussian(1.0)), noise)
             answers.append(noise.released)
         for (more, l1, l2), (fewer, *_) in zip(*answers, strict=True):
             assert np.abs(more - fewer).sum() <= l1
@@ -101,7 +101,7 @@ def test_private_bounds_touch_one_bin_a_feature(data):
 @given(neighbours(), st.floats(1e-3, 1e3))
 def test_clipped_rows_stay_inside_the_norm(data, norm):
     X, _ = data
-    (block,) = Rows(X, norm=norm)._blocks()
+    ((_, block),) = Rows(X, norms=True).clipped(norm)._blocks()
     for row, scale in zip(block.X, block.scale, strict=True):
         squares = sum((Fraction(float(value)) * Fraction(float(scale))) ** 2 for value in row)
         assert squares <= Fraction(norm) ** 2
@@ -110,7 +110,7 @@ def test_clipped_rows_stay_inside_the_norm(data, norm):
 @given(neighbours(values=st.floats(-1e3, 1e3)), st.floats(0.1, 10), st.floats(0.0, 3.0), st.floats(0.5, 4))
 def test_gradient_of_one_row_is_bounded(data, norm, constant, weight):
     X, y = data
-    rows = [Rows(X, y, norm=norm), Rows(X[:-1], y[:-1], norm=norm)]
+    rows = [Rows(X, y, norms=True).clipped(norm), Rows(X[:-1], y[:-1], norms=True).clipped(norm)]
     d = X.shape[1] + (constant != 0)
     more, fewer = (
         LinearObjective(r, LogisticLoss, class_weights=np.array([1.0, weight]), constant=constant, ridge=1.0,
@@ -128,7 +128,7 @@ def test_minimisers_of_neighbours_are_close(data, ridge):
     tolerance = 1e-9
     more, fewer = (
         minimise(
-            LinearObjective(Rows(X[:n], y[:n], norm=1.0), LogisticLoss, class_weights=np.ones(2), constant=0.5,
+            LinearObjective(Rows(X[:n], y[:n], norms=True).clipped(1.0), LogisticLoss, class_weights=np.ones(2), constant=0.5,
                             ridge=ridge, tilt=np.zeros(4)), np.zeros(4), tolerance)
         for n in (len(X), len(X) - 1)
     )  # fmt: skip

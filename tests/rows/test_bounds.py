@@ -7,7 +7,7 @@ from skdp.rows import Rows, check_bounds, feature_bounds, row_norm
 
 
 def estimate(function, X, event=Gaussian(0.1), seed=0):
-    return function(Rows(np.asarray(X, dtype=float)), Part("bounds", event), Noise(seed))
+    return function(Rows(np.asarray(X, dtype=float), norms=True), Part("bounds", event), Noise(seed))
 
 
 @pytest.mark.parametrize("event", [Gaussian(0.1), Pure(0.3)], ids=["gaussian", "pure"])

@@ -20,21 +20,21 @@ def test_sums_over_many_blocks(monkeypatch, make):
 
 def test_blocks_are_views():
     X = np.ones((10, 2))
-    (block,) = Rows(X)._blocks()
+    ((_, block),) = Rows(X)._blocks()
     assert np.shares_memory(block.X, X)
 
 
 def test_clipping_shortens_long_rows_only():
     X = np.array([[3.0, 4.0], [0.3, 0.4], [0.0, 0.0], [1e200, 0.0]])
-    (block,) = Rows(X, norm=1.0)._blocks()
+    ((_, block),) = Rows(X, norms=True).clipped(1.0)._blocks()
     np.testing.assert_allclose(block.scale, [0.2, 1.0, 1.0, 0.0], rtol=1e-8)
     np.testing.assert_array_equal(block.X[3], [0, 0])
 
 
 def test_subsample_is_by_stride_and_without_a_copy():
     X = np.arange(20.0).reshape(10, 2)
-    rows = Rows(X, np.arange(10), norm=5.0).every(4)
-    (block,) = rows._blocks()
+    rows = Rows(X, np.arange(10), norms=True).clipped(5.0).every(4)
+    ((_, block),) = rows._blocks()
     assert np.shares_memory(block.X, X)
     np.testing.assert_array_equal(block.y, [0, 4, 8])
     assert block.scale.size == rows.n_rows == 3
