@@ -16,7 +16,7 @@ from ._sklearn_compat import Interval, validate_parameters
 from .accounting import Budget, BudgetAccountant, NonPrivate, Plan, PrivacyReport, Share
 from .exceptions import PrivacyWarning
 from .mechanisms import Noise
-from .rows import check_classes, check_labels, discover, encode
+from .rows import check_classes, check_labels, check_n_rows, discover, encode
 from .rows.collection import Matrix
 
 
@@ -188,6 +188,7 @@ class PrivateClassifier(ClassifierMixin, PrivateEstimator):
             self, X, y, reset=reset, dtype=[np.float64, np.float32], accept_sparse="csr" if accept_sparse else False
         )
         check_labels(y)
+        check_n_rows(X)
         if classes is None:
             if self.delta == 0 and not math.isinf(self.epsilon):
                 raise ValueError(

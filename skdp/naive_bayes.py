@@ -11,6 +11,7 @@ from sklearn import naive_bayes
 from ._sklearn_compat import Interval
 from .accounting import BudgetAccountant, PrivacyReport, Share
 from .base import PrivateClassifier
+from .mechanisms import Noisy
 from .rows import ClassMoments, Rows, check_bounds, feature_bounds
 
 # Shares of mu squared (of epsilon for delta = 0); what is left goes to the moments.
@@ -69,7 +70,7 @@ class GaussianNB(PrivateClassifier):
     var_ : ndarray of shape (n_classes, n_features)
         Noisy variance of each feature per class.
     bounds_ : tuple of two ndarrays of shape (n_features,)
-        The bounds that were used.
+        The bounds that were used; None if epsilon is infinite and none were given.
     privacy_ : PrivacyReport
         What the fit released and what it cost; with `partial_fit`, all calls together.
     n_features_in_ : int
@@ -107,10 +108,9 @@ class GaussianNB(PrivateClassifier):
     }
     _learnt_attributes = ("classes_", "class_count_", "class_prior_", "epsilon_", "theta_", "var_")
 
-    bounds_: tuple[NDArray[np.float64], NDArray[np.float64]]
+    bounds_: tuple[NDArray[np.float64], NDArray[np.float64]] | None
     privacy_: PrivacyReport
-    _steps: NDArray[np.float64]
-    _noise_variance: NDArray[np.float64]
+    _released: Noisy | None  # the sums of all calls; None without privacy
     _discovered: bool
 
     def __init__(
@@ -215,12 +215,18 @@ class GaussianNB(PrivateClassifier):
         if math.isinf(self.epsilon):
             X = X if bounds is None else np.clip(X, *bounds)
             model = self._sklearn_counterpart() if first else self.to_sklearn()
-            self._discovered = False
+            self.bounds_, self._released, self._discovered = bounds, None, False
             fit = (lambda: model.partial_fit(X, y, classes)) if incremental else (lambda: model.fit(X, y))
             return self._fit_without_privacy(fit)
 
-        if not first:
+        earlier = None if first else self._released
+        if earlier is not None:
             bounds = self.bounds_
+        elif not first:
+            raise ValueError(
+                "A model fitted with epsilon=inf cannot be continued privately: it holds exact moments of its rows. "
+                "Call fit, or go on with epsilon=inf."
+            )
         budget, noise = self._open_budget(self._shares(classes is not None, bounds is not None))
         discovered |= classes is None
         classes, codes = self._class_codes(y, classes, budget, noise)
@@ -229,17 +235,16 @@ class GaussianNB(PrivateClassifier):
         if bounds is None:
             bounds = feature_bounds(Rows(X), budget["bounds"], noise)
         query = self._query(bounds, classes.size)
-        noisy = Rows(X, codes).release(query, budget["moments"], noise)
+        steps, std = Rows(X, codes).release(query, budget["moments"], noise)
         report = PrivacyReport.of(type(self).__name__, budget, noise.secure)
-        steps, variance = noisy.value, noisy.std**2
-        if not first:
-            steps, variance, report = self._steps + steps, self._noise_variance + variance, self.privacy_ + report
+        if earlier is not None:
+            steps, std, report = steps + earlier.value, np.hypot(std, earlier.std), self.privacy_ + report
 
         self.classes_ = classes
         self.bounds_ = bounds
         self.privacy_ = report
-        self._steps, self._noise_variance, self._discovered = steps, variance, discovered
-        self._estimate(query, steps, np.sqrt(variance))
+        self._released, self._discovered = Noisy(steps, std), discovered
+        self._estimate(query, steps, std)
         return self
 
     def _shares(self, classes_known: bool | None = None, bounds_known: bool | None = None) -> list[Share]:
@@ -280,39 +285,25 @@ class GaussianNB(PrivateClassifier):
             np.sqrt(second_std**2 + (2 * mean * first_std) ** 2 + ((second / count - 2 * mean**2) * count_std) ** 2)
             / count
         )
-        variance = _pooled(variance, variance_std, count)
+        total = count.sum()
+        share = count / total
+        pooled = (share * variance).sum(axis=0)
+        pooled_std = np.sqrt((share**2 * variance_std**2).sum(axis=0))
+        common = max(pooled.mean(), np.sqrt(np.sum(pooled_std**2)) / pooled.size)
+        target = _drawn(pooled, pooled_std, common, _FEATURE_VARIANCE_NOISE)
+        unit = np.where(query.half_width > 1e-150, query.half_width, 1.0)  # a constant feature keeps some variance
+        variance = unit**2 * _drawn(variance, variance_std, target, _CLASS_VARIANCE_NOISE)
 
         self.class_count_ = count[:, 0]
-        total = count.sum()
-        self.class_prior_ = count[:, 0] / total if self.priors is None else np.asarray(self.priors, dtype=np.float64)
+        self.class_prior_ = share[:, 0] if self.priors is None else np.asarray(self.priors, dtype=np.float64)
         self.theta_ = query.centre + query.half_width * mean
-        overall_mean = (count * self.theta_).sum(axis=0) / total
-        within = query.half_width**2 * variance
-        overall = (count * (within + (self.theta_ - overall_mean) ** 2)).sum(axis=0) / total
+        # scikit-learn adds a share of the largest variance of all features. Only what stands out from the noise counts
+        # here: else one feature with far too wide bounds would swamp the variances of all others.
+        between = (share * (mean - (share * mean).sum(axis=0)) ** 2).sum(axis=0)
+        noise = pooled_std + (share * (first_std / count) ** 2).sum(axis=0)
+        overall = query.half_width**2 * np.maximum(pooled + between - 3 * noise, 0.0)
         self.epsilon_ = float(self.var_smoothing * overall.max())
-        self.var_ = within + self.epsilon_
-
-
-def _pooled(variance: NDArray[np.float64], std: NDArray[np.float64], count: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Noisy variances drawn to their mean over classes, and that one to its mean over features.
-
-    Parameters
-    ----------
-    variance, std : ndarray of shape (n_classes, n_features)
-        Noisy variances, and the standard deviations of their noise.
-    count : ndarray of shape (n_classes, 1)
-
-    Returns
-    -------
-    ndarray of shape (n_classes, n_features)
-        Positive.
-    """
-    share = count / count.sum()
-    pooled = (share * variance).sum(axis=0)
-    pooled_std = np.sqrt((share**2 * std**2).sum(axis=0))
-    common = max(pooled.mean(), np.sqrt(np.sum(pooled_std**2)) / pooled.size)
-    pooled = _drawn(pooled, pooled_std, common, _FEATURE_VARIANCE_NOISE)
-    return _drawn(variance, std, pooled, _CLASS_VARIANCE_NOISE)
+        self.var_ = variance + self.epsilon_
 
 
 def _drawn(

@@ -2,7 +2,7 @@
 
 from .accountant import BudgetAccountant
 from .budget import Budget, Part, Share
-from .events import Gaussian, NonPrivate, ObjectivePerturbation, Plan, Pure, Threshold
+from .events import Gaussian, NonPrivate, ObjectivePerturbation, Plan, Pure, Threshold, plan_of_dp_event
 from .report import PrivacyReport
 
 __all__ = [
@@ -17,4 +17,5 @@ __all__ = [
     "Pure",
     "Share",
     "Threshold",
+    "plan_of_dp_event",
 ]

@@ -180,7 +180,7 @@ def calibrate_objective(epsilon: float, delta: float, share: float) -> tuple[flo
         mu, mu_rest = math.sqrt(share) * currency, math.sqrt(1 - share) * currency
 
         def excess(floor: float, mu: float = mu, mu_rest: float = mu_rest) -> float:
-            return math.log(objective_delta(epsilon, floor, mu, mu_rest)) - math.log(delta)
+            return math.log(max(objective_delta(epsilon, floor, mu, mu_rest), 1e-300)) - math.log(delta)
 
         if excess(epsilon) <= 0:
             return currency, epsilon

@@ -8,9 +8,12 @@ import dataclasses
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from . import conversions
+
+if TYPE_CHECKING:
+    from dp_accounting import DpEvent
 
 
 @dataclass(frozen=True)
@@ -95,6 +98,35 @@ class Plan:
 Event: TypeAlias = Gaussian | Pure | ObjectivePerturbation | Threshold | NonPrivate | Plan
 
 
+def plan_of_dp_event(dp_event: "DpEvent", delta: float) -> Plan:
+    """The cost of a release that another library describes as a dp_accounting event.
+
+    Parameters
+    ----------
+    dp_event : dp_accounting.DpEvent
+        For neighbours that differ by adding or removing one row.
+    delta : float
+        In (0, 1): where to read off epsilon.
+
+    Returns
+    -------
+    Plan
+        To be charged with `BudgetAccountant.spend`. Its epsilon is the one of dp_accounting's accountant of privacy
+        loss distributions.
+
+    Examples
+    --------
+    >>> from dp_accounting import GaussianDpEvent, PoissonSampledDpEvent, SelfComposedDpEvent
+    >>> from skdp.accounting import plan_of_dp_event
+    >>> training = SelfComposedDpEvent(PoissonSampledDpEvent(0.01, GaussianDpEvent(1.0)), 100)
+    >>> round(plan_of_dp_event(training, delta=1e-6).epsilon, 2)
+    0.95
+    """
+    from dp_accounting.pld import PLDAccountant  # a second of imports that most users never need
+
+    return Plan(float(PLDAccountant().compose(dp_event).get_epsilon(delta)), delta)
+
+
 def delta_of(events: Iterable[Event], epsilon: float) -> float:
     """The delta at which releases composed with each other are (epsilon, delta)-DP.
 
@@ -121,6 +153,7 @@ def delta_of(events: Iterable[Event], epsilon: float) -> float:
         return 0.0
     mu_rest = math.hypot(*gaussian, *map(conversions.pure_to_mu, pure))
     if objective:
+        mu_rest = max(mu_rest, 1e-6 * objective[0].mu)  # the quadrature needs some; a little more is on the safe side
         return failure + conversions.objective_delta(epsilon, objective[0].floor, objective[0].mu, mu_rest)
     return failure + float(conversions.gaussian_delta(epsilon, mu_rest))
 

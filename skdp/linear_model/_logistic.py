@@ -26,6 +26,7 @@ from ._objective import LinearObjective, minimise
 _LABELS_SHARE = 0.1
 _NORM_SHARE = 0.1
 _RELEASE_SHARE = 1e-4
+_PURE_RELEASE_SHARE = 1e-3
 
 # The solver's tolerance in units of the largest gradient of a row. A constant: it must not depend on the data.
 _TOLERANCE = 1e-6
@@ -105,7 +106,7 @@ class LogisticRegression(PrivateClassifier):
     R**2 / (epsilon + mu**2 / 2). The minimum is found to within a gradient of 1e-6 R, and this approximate minimum is
     released with noise that covers the difference. The guide's page on the privacy model has theorem and proof.
 
-    X is never copied: memory beyond X is about 10 bytes a row. A fit takes a few passes over the rows.
+    X is never copied: memory beyond X is about 18 bytes a row. A fit takes a few passes over the rows.
 
     References
     ----------
@@ -116,11 +117,10 @@ class LogisticRegression(PrivateClassifier):
     Examples
     --------
     >>> from sklearn.datasets import load_breast_cancer
-    >>> from sklearn.preprocessing import MinMaxScaler
     >>> from skdp.linear_model import LogisticRegression
     >>> X, y = load_breast_cancer(return_X_y=True)
     >>> X = X / [40, 40, 200, 3000, *[1] * 6, 4, 5, 30, 600, *[1] * 6, 40, 50, 300, 5000, *[1, 2, 2, 1, 1, 1]]
-    >>> model = LogisticRegression(epsilon=1.0, classes=[0, 1], random_state=0).fit(X, y)
+    >>> model = LogisticRegression(epsilon=3.0, classes=[0, 1], random_state=0).fit(X, y)
     >>> model.score(X, y) > 0.8
     True
     """
@@ -128,7 +128,8 @@ class LogisticRegression(PrivateClassifier):
     _parameter_constraints: dict = {
         **PrivateClassifier._parameter_constraints,
         "C": [StrOptions({"auto"}), Interval(Real, 0, None, closed="neither")],
-        "data_norm": [Interval(Real, 0, None, closed="neither"), None],
+        # the square of a smaller norm would vanish in a float
+        "data_norm": [Interval(Real, 1e-100, None, closed="left"), None],
         "fit_intercept": ["boolean"],
         "intercept_scaling": [Interval(Real, 0, None, closed="neither")],
         "class_weight": [dict, None],
@@ -237,7 +238,7 @@ class LogisticRegression(PrivateClassifier):
         if self.data_norm is None:
             shares.append(Share("row norm", _NORM_SHARE))
         if self.mechanism == "objective":
-            shares.append(Share("approximate minimum", _RELEASE_SHARE))
+            shares.append(Share("approximate minimum", _PURE_RELEASE_SHARE if self.delta == 0 else _RELEASE_SHARE))
         rest = 1 - math.fsum(share.weight for share in shares)
         return [*shares, Share(self.mechanism, rest, "objective" if self.mechanism == "objective" else "noise")]
 
@@ -295,8 +296,9 @@ class LogisticRegression(PrivateClassifier):
         objective = LinearObjective(
             rows, LogisticLoss, class_weights=weights, constant=constant, ridge=ridge, tilt=tilt
         )
-        minimum = minimise(objective, np.zeros(size), tolerance)
-        # ||minimum - exact minimiser|| <= tolerance / ridge on both neighbours.
+        # Half of the tolerance is the solver's; the other half covers the floats of gradient and tilt. So on both
+        # neighbours ||minimum - exact minimiser|| <= tolerance / ridge.
+        minimum = minimise(objective, np.zeros(size), tolerance / 2)
         if self.mechanism == "output":
             noisy = noise.add_to_vector(budget["output"], minimum, l2=(gradient_bound + 2 * tolerance) / ridge)
         else:

@@ -15,6 +15,7 @@ from . import samplers
 from .randomness import RandomBits
 
 _SCALE_BITS = 20  # noise scales are at least 2**20 grid steps, so that rounding them up costs nothing
+_ROUNDING_BITS = 12
 
 
 class Noisy(NamedTuple):
@@ -97,7 +98,7 @@ class Noise:
     def add_to_vector(self, part: Part, vector: NDArray[np.float64], *, l2: float) -> Noisy:
         """Release a real vector whose L2 sensitivity is known, rounded to a grid.
 
-        Spends the part. The grid is 2**-20 of the sensitivity or finer, and the sensitivity grows by the rounding.
+        Spends the part. The rounding raises the sensitivity by 2**-12 of itself at most.
 
         Parameters
         ----------
@@ -110,13 +111,13 @@ class Noise:
         -------
         Noisy
         """
-        grid = 2.0 ** math.floor(math.log2(l2) - _SCALE_BITS)
+        grid = 2.0 ** math.floor(math.log2(l2 / math.sqrt(vector.size)) - _ROUNDING_BITS)
         l2 = l2 / grid + math.sqrt(vector.size)  # rounding moves each neighbour by half a step per coordinate
         noisy = self.add(part, np.rint(vector / grid), l1=l2 * math.sqrt(vector.size), l2=l2)
         return Noisy(noisy.value * grid, noisy.std * grid)
 
     def above_threshold(self, part: Part, counts: np.ndarray) -> NDArray[np.bool_]:
-        """Release which of the counts of unknown labels are large, with the noisy counts.
+        """Release which of the counts of unknown labels are large.
 
         Spends the part. A row has one label, so the counts' L2 sensitivity is 1; a label that only one row carries
         passes with at most the part's delta.

@@ -61,9 +61,15 @@ class RandomBits:
                 rejected = rejected[word[rejected] > redrawn_limit]
         return (word % bound).astype(np.int64)
 
-    def uniform(self, size: int) -> NDArray[np.floating]:
-        """Uniform multiples of 2**-53 in (0, 1]: zero, whose logarithm and quantile are infinite, is never reached."""
-        return ((self.words(size) >> np.uint64(11)) + 1.0) * 2.0**-53
+    def uniform(self, size: int) -> NDArray[np.float64]:
+        """Uniform doubles in (0, 1) with 53 significant bits down to 2**-54.
+
+        A uniform real, rounded: small values have small neighbours, so that logarithms and quantiles of them are as
+        finely resolved as those of values near 1.
+        """
+        significand = 1 + (self.words(size) >> np.uint64(12)) * 2.0**-52
+        bits = np.frexp((self.words(size) >> np.uint64(11)).astype(np.float64))[1]  # 53 less a geometric variable
+        return np.ldexp(significand, bits - 54)
 
     def signs(self, size: int) -> NDArray[np.int64]:
         """Independent fair values of -1 and +1, as int64."""

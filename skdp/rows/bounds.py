@@ -1,25 +1,30 @@
 """Bounds that nobody has to know: ranges of features and a row norm, estimated under the budget.
 
-Two noisy histograms: a coarse one over signs and binary exponents, the same bins for all data, finds the order of
-magnitude; a fine linear one finds the quantile. With too few rows for their noise the estimates get wide; they never
-fail and never look.
+Noisy histograms, coarse to fine: orders of magnitude over a range that is the same for all data, then finer bins. Few
+rows for the noise make the estimates crude, sometimes off by orders of magnitude; they never fail and never look.
 """
+
+import math
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import ndtri
 from sklearn.isotonic import isotonic_regression
 
-from ..accounting import Part
+from ..accounting import Part, Pure
 from ..mechanisms import Noise, Noisy
 from .collection import Block, Rows
 from .queries import Histogram
 
-_EXPONENTS = (-30, 40)  # magnitudes of 2**-30 and less count as zero, of 2**40 and more as 2**40
+_EXPONENTS = (-30, 40)  # magnitudes below 2**-30 count as zero, those of 2**40 and more as 2**40
 _OCTAVES = _EXPONENTS[1] - _EXPONENTS[0]
+_GROUP = 5  # octaves in a bin of the coarsest histogram
+_GROUPS = _OCTAVES // _GROUP + 1
+_NEAR_OCTAVES = 7  # octaves below the largest magnitude that the next one resolves; less is near zero
 _FINE_BINS = 32
-_FALSE_BINS = 1e-3  # expected number of empty coarse bins that pass for occupied
-_COARSE_SHARE = 0.5
+_STAGES = (0.4, 0.3, 0.3)  # shares of the three histograms of feature bounds
+_NORM_STAGES = (0.5, 0.5)
+_FALSE_BINS = 1e-3  # expected number of empty bins of a feature that pass for occupied
 
 
 def check_bounds(
@@ -70,49 +75,56 @@ def check_bounds(
     return lower, upper
 
 
-def feature_bounds(
-    rows: Rows, part: Part, noise: Noise, quantile: float = 0.01
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def feature_bounds(rows: Rows, part: Part, noise: Noise) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Private lower and upper bounds of all features in one go.
 
-    Spends the part. One row touches one bin of each feature in each histogram.
+    Spends the part. One row touches one bin of each feature in each of three histograms.
 
     Parameters
     ----------
     rows : Rows
     part : Part
     noise : Noise
-    quantile : float, default=0.01
-        The share of rows to leave outside on either side, where the noise lets it be found.
 
     Returns
     -------
     lower, upper : ndarray of shape (n_columns,)
-        With lower < upper.
+        With lower < upper: around the values that stand out from the noise. A feature of which nothing but zeros
+        stands out keeps a range around zero.
     """
-    coarse, fine = part.split(_COARSE_SHARE, 1 - _COARSE_SHARE)
+    coarse, near, fine = part.split(*_STAGES)
+    pure = isinstance(part.event, Pure)
     d = rows.n_columns
-    edges = np.ldexp(1.0, np.arange(_EXPONENTS[0], _EXPONENTS[1] + 1))
-    edges = np.concatenate([-edges[::-1], edges])  # bin i is [edges[i], edges[i + 1]]; the middle one holds zero
+    counts = rows.release(Histogram(lambda b: _group(np.abs(b.X)), d, _GROUPS), coarse, noise)
+    _, group = _occupied(counts, pure, 2.0)  # a group too many costs more than an octave too many below
+    # Where nothing but zeros stands out, one is as good a guess at the scale as any.
+    top = np.where(group == 0, 1.0, _top(group))
+
+    # Edges -top, -top / 2, ..., -top / 2**7, top / 2**7, ..., top / 2, top: the middle bin holds what is near zero.
+    ladder = np.ldexp(1.0, -np.arange(_NEAR_OCTAVES + 1))
+    edges = np.concatenate([-ladder, ladder[::-1]])
     n_bins = edges.size - 1
 
-    def coarse_bins(block: Block) -> NDArray[np.integer]:
-        octave = _octave(np.abs(block.X))
-        return np.where(block.X < 0, _OCTAVES - octave, _OCTAVES + octave)
+    def octaves(block: Block) -> NDArray[np.int64]:
+        size = np.clip(np.abs(block.X) / top, 0.0, 0.75)  # 0.75 lies in the outermost octave
+        steps = np.clip(_octave(size) + _EXPONENTS[0] + _NEAR_OCTAVES, 0, _NEAR_OCTAVES)
+        return _NEAR_OCTAVES + np.where(block.X < 0, -steps, steps)
 
-    occupied = _occupied(rows.release(Histogram(coarse_bins, d, n_bins), coarse, noise))
-    lower = edges[occupied.argmax(axis=1)]
-    upper = edges[n_bins - occupied[:, ::-1].argmax(axis=1)]
+    counts = rows.release(Histogram(octaves, d, n_bins), near, noise)
+    first, last = _occupied(counts, pure, 1.0)
+    only_zeros = (first == _NEAR_OCTAVES) & (last == _NEAR_OCTAVES)
+    lower = top * np.where(only_zeros, -1.0, edges[first])
+    upper = top * np.where(only_zeros, 1.0, edges[last + 1])
+    width = (upper - lower) / _FINE_BINS
 
-    def fine_bins(block: Block) -> NDArray[np.integer]:
-        position = (np.clip(block.X, lower, upper) - lower) * (_FINE_BINS / (upper - lower))
+    def linear(block: Block) -> NDArray[np.int64]:
+        position = (np.clip(block.X, lower, upper) - lower) / width
         return np.minimum(position.astype(np.int64), _FINE_BINS - 1)
 
-    counts = rows.release(Histogram(fine_bins, d, _FINE_BINS), fine, noise)
-    width = (upper - lower) / _FINE_BINS
-    below = np.array([_bins_below(column, counts.std[0, 0], quantile) for column in counts.value])
-    above = np.array([_bins_below(column[::-1], counts.std[0, 0], quantile) for column in counts.value])
-    return lower + below * width, upper - above * width
+    counts = rows.release(Histogram(linear, d, _FINE_BINS), fine, noise)
+    first, last = _occupied(counts, pure, 1.0)
+    first, last = np.where(only_zeros, 0, first), np.where(only_zeros, _FINE_BINS - 1, last)
+    return lower + first * width, lower + (last + 1) * width
 
 
 def row_norm(rows: Rows, part: Part, noise: Noise, quantile: float = 0.75) -> float:
@@ -133,37 +145,66 @@ def row_norm(rows: Rows, part: Part, noise: Noise, quantile: float = 0.75) -> fl
     float
         Positive.
     """
-    coarse, fine = part.split(_COARSE_SHARE, 1 - _COARSE_SHARE)
-    counts = rows.release(Histogram(lambda b: _octave(b.norms)[:, None], 1, _OCTAVES + 1), coarse, noise)
-    mass = np.where(_occupied(counts)[0], np.maximum(counts.value[0], 0.0), 0.0)
-    octave = np.searchsorted(np.cumsum(mass), quantile * mass.sum())
-    top = 2.0 ** (_EXPONENTS[0] + min(int(octave), _OCTAVES))
-    edges = np.linspace(top / 2, top, _FINE_BINS + 1)
+    coarse, fine = part.split(*_NORM_STAGES)
+    pure = isinstance(part.event, Pure)
+    counts = rows.release(Histogram(lambda b: _group(b.norms)[:, None], 1, _GROUPS), coarse, noise)
+    mass = np.where(_standing_out(counts, pure)[0], np.maximum(counts.value[0], 0.0), 0.0)
+    top = _top(np.searchsorted(np.cumsum(mass), quantile * mass.sum()))
+    edges = np.geomspace(top / 2.0**_GROUP, top, _FINE_BINS + 1)
 
     counts = rows.release(Histogram(lambda b: np.searchsorted(edges, b.norms)[:, None], 1, edges.size + 1), fine, noise)
-    below = isotonic_regression(np.cumsum(counts.value[0]))
+    first, last = _occupied(counts, pure, 1.0)
+    bins = np.arange(edges.size + 1)
+    below = isotonic_regression(np.cumsum(np.where((first <= bins) & (bins <= last), counts.value[0], 0.0)))
     return float(edges[min(np.searchsorted(below, quantile * below[-1]), _FINE_BINS)])
 
 
-def _octave(magnitude: NDArray[np.float64]) -> NDArray[np.integer]:
-    """The number of the binary exponent of each magnitude, from 0 for zero to _OCTAVES for the largest."""
-    exponent = np.frexp(magnitude)[1]
-    exponent = np.where(magnitude == 0, _EXPONENTS[0], exponent)
-    exponent = np.where(np.isinf(magnitude), _EXPONENTS[1], exponent)
+def _octave(magnitude: NDArray[np.float64]) -> NDArray[np.int64]:
+    """The number of the binary exponent of each magnitude, from 0 for near zero to _OCTAVES for the largest."""
+    exponent = np.frexp(magnitude)[1].astype(np.int64)
+    exponent[magnitude == 0] = _EXPONENTS[0]
+    exponent[np.isinf(magnitude)] = _EXPONENTS[1]
     return np.clip(exponent - _EXPONENTS[0], 0, _OCTAVES)
 
 
-def _occupied(counts: Noisy) -> NDArray[np.bool_]:
-    """Which bins of each column hold rows: those beyond the noise, and the largest one in any case."""
-    threshold = counts.std * -ndtri(_FALSE_BINS / counts.value.size)
-    return (counts.value > threshold) | (counts.value == counts.value.max(axis=1, keepdims=True))
+def _group(magnitude: NDArray[np.float64]) -> NDArray[np.int64]:
+    """The number of the group of octaves of each magnitude, from 0 for near zero to _GROUPS - 1."""
+    return -(-_octave(magnitude) // _GROUP)
 
 
-def _bins_below(counts: NDArray[np.float64], std: float, quantile: float) -> int:
-    """How many bins from the start hold no more than a share `quantile` of the rows, as far as the noise can tell."""
-    below = isotonic_regression(np.cumsum(counts))
-    # An empty run of bins sums to noise of this size; less than that is not evidence of rows.
-    target = max(quantile * below[-1], 2 * std * np.sqrt(counts.size))
-    if target > below[-1] / 4:
-        return 0
-    return int(np.searchsorted(below, target))
+def _top(group: ArrayLike) -> NDArray[np.float64]:
+    """The largest magnitude of a group."""
+    return np.ldexp(1.0, _EXPONENTS[0] + _GROUP * np.asarray(group))
+
+
+def _towards_common(counts: Noisy) -> Noisy:
+    """Histograms of features drawn to their mean over features, as much as their noise outweighs the rows."""
+    common = counts.value.mean(axis=0)
+    spread = max(common.sum(), 0.0) / 2  # of a bin's count over features: order of magnitude
+    weight = counts.std**2 / (counts.std**2 + spread**2)
+    return Noisy((1 - weight) * counts.value + weight * common, counts.std)
+
+
+def _standing_out(counts: Noisy, pure: bool) -> NDArray[np.bool_]:
+    """Which bins hold more than noise explains, and the largest one in any case."""
+    tail = _FALSE_BINS / counts.value.shape[1]
+    z = math.log(0.5 / tail) / math.sqrt(2) if pure else -ndtri(tail)
+    return (counts.value > z * counts.std) | (counts.value == counts.value.max(axis=1, keepdims=True))
+
+
+def _occupied(counts: Noisy, pure: bool, level: float) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """The first and the last occupied bin of each feature.
+
+    Bins that stand out are occupied, and so is the run of bins that holds most rows above a modest `level` of the
+    noise: with few rows hardly a bin stands out alone.
+    """
+    value, std = counts = _towards_common(counts)
+    n_bins = value.shape[1]
+    rows = max(value.sum(axis=1).mean(), 0.0)
+    least = np.minimum(level * std[:, :1], 0.15 * rows)
+    total = np.cumsum(np.pad(value - least, ((0, 0), (1, 0))), axis=1)
+    starts, ends = np.triu_indices(n_bins)
+    best = np.argmax(total[:, ends + 1] - total[:, starts], axis=1)
+    out = _standing_out(counts, pure)
+    first, last = out.argmax(axis=1), n_bins - 1 - out[:, ::-1].argmax(axis=1)
+    return np.minimum(first, starts[best]), np.maximum(last, ends[best])

@@ -42,6 +42,12 @@ class Block(NamedTuple):
     scale: NDArray[np.float64] | Any
 
 
+def check_n_rows(X: Matrix) -> None:
+    """Raise ValueError if there are more rows than can be summed exactly."""
+    if X.shape[0] > MAX_ROWS:
+        raise ValueError("At most 2**28 rows can be summed exactly in one fit: fit a part of the rows.")
+
+
 class Rows:
     """Training data as a sum over rows: estimators see nothing else of it.
 
@@ -56,8 +62,6 @@ class Rows:
     """
 
     def __init__(self, X: Matrix, y: np.ndarray | None = None, *, norms: bool = False) -> None:
-        if X.shape[0] > MAX_ROWS:
-            raise ValueError(f"At most 2**28 rows can be summed exactly in one fit. Got {X.shape[0]} rows.")
         self._X = X
         self._y = y
         self._norms: NDArray[np.float64] | None = None
@@ -76,11 +80,13 @@ class Rows:
 
     def clipped(self, norm: float) -> "Rows":
         """The same rows, those that are longer than an L2 norm scaled down to it. Needs ``norms=True``."""
+        if self._norms is None:
+            raise ValueError("Only rows that were made with norms=True can be clipped.")
         rows = copy(self)
         # A relative 1e-9 covers the rounding of the norm and of the product.
         with np.errstate(over="ignore", divide="ignore"):
-            rows._scale = np.divide(norm * (1 - 1e-9), self._norms)
-        np.minimum(rows._scale, 1.0, out=rows._scale)
+            scale = norm * (1 - 1e-9) / self._norms
+        rows._scale = np.minimum(scale, 1.0, out=scale)
         rows._norms = None  # not needed any more: memory
         return rows
 

@@ -71,4 +71,7 @@ def discover(y: np.ndarray, part: Part, noise: Noise) -> np.ndarray:
         Possibly empty.
     """
     labels, counts = np.unique(y, return_counts=True)
-    return labels[noise.above_threshold(part, counts)]
+    passed = labels[noise.above_threshold(part, counts)]
+    if passed.dtype.kind in "SU":  # as wide as the longest label, which may not be among them
+        return np.array(passed.tolist(), dtype=passed.dtype.type)
+    return passed

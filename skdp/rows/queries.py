@@ -102,6 +102,7 @@ class ClassMoments(Query):
         z -= self.centre
         z *= self._scale
         np.rint(z, out=z)
+        np.clip(z, -self._ONE, self._ONE, out=z)  # the centre of a narrow range far from zero is rounded
         member = (block.y == np.arange(self._n_classes)[:, None]).astype(np.float64)
         count = member.sum(axis=1, keepdims=True)
         first = member @ z

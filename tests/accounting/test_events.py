@@ -14,6 +14,7 @@ from skdp.accounting import (
     Threshold,
     conversions,
     events,
+    plan_of_dp_event,
 )
 
 
@@ -60,6 +61,21 @@ EVENTS = [
     NonPrivate(),
     Budget(1.0, 1e-6, [Share("labels", 0.1, "threshold"), Share("noise", 0.1), Share("w", 0.8, "objective")]).plan,
 ]
+
+
+def test_objective_alone():
+    """Without another part, the theorem's own guarantee, to a part in a thousand on the safe side."""
+    exact = conversions.gaussian_delta(1.0, 0.2)
+    assert exact < events.delta_of([ObjectivePerturbation(0.2, 0.5)], 1.0) < 1.001 * exact
+
+
+def test_another_librarys_release_is_priced():
+    from dp_accounting import GaussianDpEvent
+
+    mu = conversions.gaussian_mu(1.0, 1e-6)
+    plan = plan_of_dp_event(GaussianDpEvent(1 / mu), 1e-6)
+    assert plan.epsilon == pytest.approx(1.0, rel=1e-3)
+    plan.verify()
 
 
 @pytest.mark.parametrize("event", EVENTS, ids=lambda event: type(event).__name__)

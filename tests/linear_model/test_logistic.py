@@ -152,6 +152,16 @@ def test_in_pipeline_search_and_cross_validation():
     assert cross_val_score(pipeline, X, y, cv=3).min() > 0.8
 
 
+@pytest.mark.parametrize(
+    "parameters", [{"epsilon": 1e-4}, {"epsilon": 1e-3, "delta": 0}, {"epsilon": 1e8}, {"epsilon": 1e3, "delta": 0}]
+)
+@pytest.mark.parametrize("mechanism", ["objective", "output"])
+def test_extreme_epsilons(parameters, mechanism):
+    model = LogisticRegression(**{**KNOWN, **parameters}, mechanism=mechanism).fit(X, y)
+    assert np.isfinite(model.coef_).all()
+    assert model.score(X, y) > (0.82 if model.epsilon > 1 else 0)
+
+
 def test_numeric_c_is_honoured_or_lowered_with_a_warning():
     assert LogisticRegression(**KNOWN, C=0.001).fit(X, y).C_ == pytest.approx(0.001)
     with pytest.warns(PrivacyWarning, match=r"C=1000 is too weak a penalty .* C=0\.\d+ is used"):

@@ -13,8 +13,9 @@ def problem(n=500, d=4, *, norm=1.5, constant=0.5, ridge=0.3, dtype=np.float64, 
     X = rng.normal(size=(n, d)).astype(dtype)
     y = np.where(rng.uniform(size=n) < 0.1, -1, (X[:, 0] + rng.logistic(size=n) > 0).astype(int))
     size = d + (constant != 0)
-    objective = LinearObjective(Rows(make(X), y, norms=True).clipped(norm), LogisticLoss, class_weights=np.array([1.0, 2.0]),
-                                constant=constant, ridge=ridge, tilt=rng.normal(size=size))  # fmt: skip
+    rows = Rows(make(X), y, norms=True).clipped(norm)
+    objective = LinearObjective(rows, LogisticLoss, class_weights=np.array([1.0, 2.0]), constant=constant, ridge=ridge,
+                                tilt=rng.normal(size=size))  # fmt: skip
     return objective, X.astype(np.float64), y
 
 

@@ -125,5 +125,5 @@ def test_objective_noise():
 
 def test_normal_resolves_both_tails():
     noise = Noise(0)
-    noise._bits.uniform = lambda size: np.full(size, 2.0**-53)
+    noise._bits.uniform = lambda size: np.full(size, 2.0**-54)
     assert np.abs(noise.normal(2)).min() > 8.2

@@ -128,14 +128,21 @@ def test_uniform_integers_of_mixed_bounds():
         assert stats.chisquare(np.bincount(samples[:, column], minlength=bound)).pvalue > P_VALUE
 
 
-def test_uniform_doubles_never_reach_zero():
+def test_uniform_doubles():
+    samples = RandomBits(0).uniform(SIZE)
+    assert stats.kstest(samples, stats.uniform.cdf).pvalue > P_VALUE
+    tail = samples[samples < 2**-8] * 2**8
+    assert stats.kstest(tail, stats.uniform.cdf).pvalue > P_VALUE
+
+
+def test_uniform_doubles_reach_neither_end():
     class Extreme(RandomBits):
         def words(self, size, dtype=np.uint64):
             return np.array([0, np.iinfo(np.uint64).max], dtype=np.uint64)
 
     low, high = Extreme().uniform(2)
-    assert low == 2.0**-53
-    assert high == 1
+    assert low == 2.0**-54
+    assert high == 1 - 2.0**-53
 
 
 def test_noise_without_a_seed_comes_from_the_operating_system():

@@ -48,12 +48,23 @@ def assert_within(query, X, y):
 BOUNDS = [
     (np.array([-1.0, 0.0, -3.0]), np.array([1.0, 5.0, 1e-3])),
     (np.array([-1e300, 0.0, 2.0]), np.array([1e300, 1e-300, 2.0])),  # huge, tiny and constant features
+    (np.array([1e16, 1.0, -1e300]), np.array([1e16 + 2, 1 + 1e-15, -1e300])),  # narrow and far from zero
 ]
 
 
 @given(neighbours(), st.sampled_from(BOUNDS), st.tuples(*[st.floats(0.1, 10)] * 3))
 def test_class_moments(data, bounds, weights):
     assert_within(ClassMoments(bounds, 2, weights), *data)
+
+
+@given(st.floats(-1e17, 1e17), st.integers(0, 3), st.booleans())
+def test_class_moments_of_ranges_as_narrow_as_floats(lower, ulps, high):
+    upper = lower
+    for _ in range(ulps):
+        upper = np.nextafter(upper, np.inf)
+    bounds = (np.array([lower]), np.array([upper]))
+    X = np.array([[lower], [upper if high else lower]])
+    assert_within(ClassMoments(bounds, 1, (1.0, 1.0, 1.0)), X, np.zeros(2, dtype=int))
 
 
 def test_class_moments_sensitivity_is_reached():
@@ -128,8 +139,8 @@ def test_minimisers_of_neighbours_are_close(data, ridge):
     tolerance = 1e-9
     more, fewer = (
         minimise(
-            LinearObjective(Rows(X[:n], y[:n], norms=True).clipped(1.0), LogisticLoss, class_weights=np.ones(2), constant=0.5,
-                            ridge=ridge, tilt=np.zeros(4)), np.zeros(4), tolerance)
+            LinearObjective(Rows(X[:n], y[:n], norms=True).clipped(1.0), LogisticLoss, class_weights=np.ones(2),
+                            constant=0.5, ridge=ridge, tilt=np.zeros(4)), np.zeros(4), tolerance)
         for n in (len(X), len(X) - 1)
     )  # fmt: skip
     assert np.linalg.norm(more - fewer) <= (math.hypot(1.0, 0.5) + 2 * tolerance) / ridge

@@ -43,4 +43,4 @@ def test_subsample_is_by_stride_and_without_a_copy():
 def test_too_many_rows_for_exact_sums(monkeypatch):
     monkeypatch.setattr(collection, "MAX_ROWS", 3)
     with pytest.raises(ValueError, match="At most 2\\*\\*28 rows"):
-        Rows(np.ones((4, 1)))
+        collection.check_n_rows(np.ones((4, 1)))

@@ -40,6 +40,12 @@ def test_targets_that_are_no_labels():
         check_labels(np.array([{}, 1], dtype=object))
 
 
+def test_discovered_labels_are_no_wider_than_themselves():
+    """The width of a string array is that of its longest label, even one that was dropped."""
+    y = np.repeat(["a", "b", "a very rare label"], [500, 400, 1])
+    assert discover(y, Part("labels", Threshold(0.2, 1e-7)), Noise(0)).dtype == np.dtype("<U1")
+
+
 def test_discovery_keeps_frequent_labels():
     y = np.repeat([3, 1, 7], [500, 400, 1])
     assert discover(y, Part("labels", Threshold(0.2, 1e-7)), Noise(0)).tolist() == [1, 3]
