@@ -41,7 +41,8 @@ class GaussianNB(PrivateClassifier):
         epsilon-differential privacy, with more noise.
     bounds : tuple (lower, upper), default=None
         Public range of the features: two numbers or two array-likes of shape (n_features,). Values outside are
-        clipped. None estimates the 1 % and 99 % quantiles privately, for 10 % of the budget; public bounds are better.
+        clipped. None estimates the range privately, for 10 % of the budget: crudely where rows are few. Public bounds
+        are better.
     classes : array-like of shape (n_classes,), default=None
         All labels that y may hold: public knowledge, free. None discovers labels by noisy counts, for 10 % of the
         budget and of delta; labels on few rows are then dropped with their rows, and delta must be positive.
