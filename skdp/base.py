@@ -3,6 +3,7 @@
 import math
 import warnings
 from collections.abc import Callable
+from copy import copy
 from numbers import Real
 from typing import Any, Self
 
@@ -18,6 +19,8 @@ from .exceptions import PrivacyWarning
 from .mechanisms import Noise
 from .rows import check_classes, check_labels, check_n_rows, discover, encode
 from .rows.collection import Matrix
+
+_LABELS_SHARE = 0.1  # of mu squared, where labels are not public
 
 
 class PrivateEstimator(BaseEstimator):
@@ -63,7 +66,7 @@ class PrivateEstimator(BaseEstimator):
         estimator = self._sklearn_counterpart()
         for name in (*self._learnt_attributes, "n_features_in_", "feature_names_in_"):
             if hasattr(self, name):
-                setattr(estimator, name, getattr(self, name))
+                setattr(estimator, name, copy(getattr(self, name)))  # continuing it must not change this one
         return estimator
 
     def _shares(self) -> list[Share]:
@@ -101,7 +104,7 @@ class PrivateEstimator(BaseEstimator):
 
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()
-        tags.non_deterministic = self.random_state is None and not math.isinf(self.epsilon)
+        tags.non_deterministic = self.random_state is None and self.epsilon != math.inf
         return tags
 
 
@@ -190,11 +193,6 @@ class PrivateClassifier(ClassifierMixin, PrivateEstimator):
         check_labels(y)
         check_n_rows(X)
         if classes is None:
-            if self.delta == 0 and not math.isinf(self.epsilon):
-                raise ValueError(
-                    "delta=0 needs classes: labels cannot be discovered under pure differential privacy. Pass "
-                    "classes=[...] with all labels that y may hold, or a delta > 0."
-                )
             return X, y, None
         classes = check_classes(classes)
         if not discovered and np.any(encode(y, classes) < 0):
@@ -203,6 +201,17 @@ class PrivateClassifier(ClassifierMixin, PrivateEstimator):
                 "rows out."
             )
         return X, y, classes
+
+    def _label_shares(self, classes_known: bool) -> list[Share]:
+        """The part of the budget that discovers labels, if they are not known."""
+        if classes_known:
+            return []
+        if self.delta == 0:
+            raise ValueError(
+                "delta=0 needs classes: labels cannot be discovered under pure differential privacy. Pass "
+                "classes=[...] with all labels that y may hold, or a delta > 0."
+            )
+        return [Share("labels", _LABELS_SHARE, "threshold")]
 
     def _class_codes(
         self, y: np.ndarray, classes: np.ndarray | None, budget: Budget, noise: Noise
@@ -228,5 +237,5 @@ class PrivateClassifier(ClassifierMixin, PrivateEstimator):
 
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()
-        tags.classifier_tags.poor_score = not math.isinf(self.epsilon)
+        tags.classifier_tags.poor_score = self.epsilon != math.inf
         return tags

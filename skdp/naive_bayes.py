@@ -15,7 +15,6 @@ from .mechanisms import Noisy
 from .rows import ClassMoments, Rows, check_bounds, feature_bounds
 
 # Shares of mu squared (of epsilon for delta = 0); what is left goes to the moments.
-_LABELS_SHARE = 0.1
 _BOUNDS_SHARE = 0.1
 
 # How the noise of the one query is divided over sums and sums of squares (more weight, less noise).
@@ -216,9 +215,10 @@ class GaussianNB(PrivateClassifier):
         if math.isinf(self.epsilon):
             X = X if bounds is None else np.clip(X, *bounds)
             model = self._sklearn_counterpart() if first else self.to_sklearn()
-            self.bounds_, self._released, self._discovered = bounds, None, False
             fit = (lambda: model.partial_fit(X, y, classes)) if incremental else (lambda: model.fit(X, y))
-            return self._fit_without_privacy(fit)
+            self._fit_without_privacy(fit)
+            self.bounds_, self._released, self._discovered = bounds, None, False
+            return self
 
         earlier = None if first else self._released
         if earlier is not None:
@@ -249,9 +249,7 @@ class GaussianNB(PrivateClassifier):
         return self
 
     def _shares(self, classes_known: bool | None = None, bounds_known: bool | None = None) -> list[Share]:
-        shares = []
-        if not (self.classes is not None if classes_known is None else classes_known):
-            shares.append(Share("labels", _LABELS_SHARE, "threshold"))
+        shares = self._label_shares(self.classes is not None if classes_known is None else classes_known)
         if not (self.bounds is not None if bounds_known is None else bounds_known):
             shares.append(Share("bounds", _BOUNDS_SHARE))
         return [*shares, Share("moments", 1 - math.fsum(share.weight for share in shares))]

@@ -9,7 +9,7 @@ from sklearn.datasets import load_digits, load_wine, make_classification
 from sklearn.model_selection import GridSearchCV
 
 from skdp import BudgetAccountant, PrivacyWarning
-from skdp.naive_bayes import GaussianNB
+from skdp.naive_bayes import GaussianNB, _drawn
 
 X, y = make_classification(20_000, 6, n_informative=4, n_redundant=0, n_classes=3, random_state=0)
 BOUNDS = (-5.0, 5.0)
@@ -99,6 +99,17 @@ def test_prediction_methods_agree_with_scikit_learn():
     for method in ("predict", "predict_proba", "predict_log_proba", "predict_joint_log_proba"):
         np.testing.assert_array_equal(getattr(plain, method)(frame), getattr(model, method)(frame))
     assert pickle.loads(pickle.dumps(plain)).feature_names_in_.tolist() == list("abcdef")
+
+
+def test_the_plain_model_is_a_copy():
+    model = GaussianNB(**KNOWN).fit(X, y)
+    before = model.var_.copy()
+    model.to_sklearn().partial_fit(X, y)
+    np.testing.assert_array_equal(model.var_, before)
+
+
+def test_variances_stay_positive():
+    assert (_drawn(np.array([-1.0, 0.0]), np.array([1e-6, 1e-6]), 1.0, 0.02) > 0).all()
 
 
 def test_partial_fit_is_one_release_a_call():

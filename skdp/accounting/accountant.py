@@ -63,6 +63,16 @@ class BudgetAccountant:
         self._join(float(epsilon), float(delta), path)
         Ledger.create(path)
 
+    @property
+    def epsilon(self) -> float:
+        """The whole budget's epsilon."""
+        return self._epsilon
+
+    @property
+    def delta(self) -> float:
+        """The whole budget's delta."""
+        return self._delta
+
     def spend(self, event: events.Plan | events.Pure | events.NonPrivate, label: str = "") -> None:
         """Record a release, or refuse it.
 
@@ -143,8 +153,8 @@ class BudgetAccountant:
         return _join, (self.epsilon, self.delta, self._ledger.path)
 
     def _join(self, epsilon: float, delta: float, path: str) -> None:
-        self.epsilon = epsilon
-        self.delta = delta
+        self._epsilon = epsilon
+        self._delta = delta
         self._ledger = Ledger(path)
         _open_accounts[path] = self
 

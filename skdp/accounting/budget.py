@@ -100,13 +100,14 @@ class Budget:
     """
 
     def __init__(self, epsilon: float, delta: float, shares: list[Share]) -> None:
+        epsilon, delta = float(epsilon), float(delta)
         weights = {share.name: share.weight for share in shares}
         total = math.fsum(weights.values())
         fractions = {name: weight / total for name, weight in weights.items()}
         make = self._pure_events if delta == 0 else self._gaussian_events
         parts = make(epsilon, delta, shares, fractions)
         self.fractions = fractions
-        self.plan = events.Plan(float(epsilon), float(delta), tuple(parts.items()))
+        self.plan = events.Plan(epsilon, delta, tuple(parts.items()))
         self.plan.verify()  # whatever the shares, the claim holds or no budget exists
         self._parts = {name: Part(name, event) for name, event in parts.items()}
 

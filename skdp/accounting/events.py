@@ -185,10 +185,11 @@ def rdp(event: Event, alpha: float) -> float:
 
 def to_dict(event: Event) -> dict[str, Any]:
     """An event as plain data that `json.dumps` accepts."""
-    fields = {field.name: getattr(event, field.name) for field in dataclasses.fields(event)}
+    names = [field.name for field in dataclasses.fields(event) if field.name != "parts"]
+    data = {"type": type(event).__name__, **{name: float(getattr(event, name)) for name in names}}
     if isinstance(event, Plan):
-        fields["parts"] = [{"name": name, **to_dict(part)} for name, part in event.parts]
-    return {"type": type(event).__name__, **fields}
+        data["parts"] = [{"name": name, **to_dict(part)} for name, part in event.parts]
+    return data
 
 
 def from_dict(data: Mapping[str, Any]) -> Event:

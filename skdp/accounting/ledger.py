@@ -74,8 +74,8 @@ class Ledger:
             decide(self._read(connection))
             connection.execute(
                 "INSERT INTO entries (time, label, epsilon, delta, event, process, host) VALUES (?, ?, ?, ?, ?, ?, ?)",
-                (now, label, repr(event.epsilon), repr(event.delta), json.dumps(events.to_dict(event)), os.getpid(),
-                 platform.node()),
+                (now, label, repr(float(event.epsilon)), repr(float(event.delta)), json.dumps(events.to_dict(event)),
+                 os.getpid(), platform.node()),
             )  # fmt: skip
 
     def entries(self) -> list[Entry]:

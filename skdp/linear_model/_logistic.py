@@ -23,7 +23,6 @@ from ._losses import LogisticLoss
 from ._objective import LinearObjective, minimise
 
 # Shares of mu squared (of epsilon for delta = 0); what is left goes to the noise in the objective or the output.
-_LABELS_SHARE = 0.1
 _NORM_SHARE = 0.1
 _RELEASE_SHARE = 1e-4
 _PURE_RELEASE_SHARE = 1e-3
@@ -128,11 +127,11 @@ class LogisticRegression(PrivateClassifier):
     _parameter_constraints: dict = {
         **PrivateClassifier._parameter_constraints,
         "C": [StrOptions({"auto"}), Interval(Real, 0, None, closed="neither")],
-        # the square of a smaller norm would vanish in a float
-        "data_norm": [Interval(Real, 1e-100, None, closed="left"), None],
+        # the square of a norm must be a float
+        "data_norm": [Interval(Real, 1e-100, 1e100, closed="both"), None],
         "fit_intercept": ["boolean"],
         "intercept_scaling": [Interval(Real, 0, None, closed="neither")],
-        "class_weight": [dict, None],
+        "class_weight": [dict, StrOptions({"balanced"}), None],
         "mechanism": [StrOptions({"objective", "output"})],
     }
     _learnt_attributes = ("classes_", "coef_", "intercept_")
@@ -186,7 +185,8 @@ class LogisticRegression(PrivateClassifier):
             If a parameter or the form of the data is wrong (nothing is spent), or if fewer than two labels were
             frequent enough to be discovered (the budget is spent).
         UnsupportedError
-            A NotImplementedError: there are more than two classes.
+            A NotImplementedError: there are more than two classes (if they were discovered, the budget is spent), or
+            class_weight is "balanced".
         RuntimeError
             If the solver cannot reach its tolerance (the budget is spent).
         """
@@ -197,10 +197,14 @@ class LogisticRegression(PrivateClassifier):
         if math.isinf(self.epsilon):
             self._check_two_classes(np.unique(y))
             clipped = self._clip(X)
-            return self._fit_without_privacy(lambda: self._sklearn_counterpart().fit(clipped, y))
+            self._fit_without_privacy(lambda: self._sklearn_counterpart().fit(clipped, y))
+            self.C_ = 1.0 if self.C == "auto" else float(self.C)
+            self.data_norm_ = math.inf if self.data_norm is None else float(self.data_norm)
+            return self
         budget, noise = self._open_budget()
         classes, codes = self._class_codes(y, classes, budget, noise)
-        self._check_two_classes(classes)
+        if self.classes is None:
+            self._check_two_classes(classes, " The labels were discovered; the budget of this fit is spent.")
 
         rows = Rows(X, codes, norms=True)
         norm = self.data_norm
@@ -232,9 +236,7 @@ class LogisticRegression(PrivateClassifier):
         return self.to_sklearn().decision_function(X)
 
     def _shares(self) -> list[Share]:
-        shares = []
-        if self.classes is None:
-            shares.append(Share("labels", _LABELS_SHARE, "threshold"))
+        shares = self._label_shares(self.classes is not None)
         if self.data_norm is None:
             shares.append(Share("row norm", _NORM_SHARE))
         if self.mechanism == "objective":
@@ -250,6 +252,11 @@ class LogisticRegression(PrivateClassifier):
         )
 
     def _check_class_weight(self, classes: NDArray | None) -> None:
+        if self.class_weight == "balanced":
+            raise UnsupportedError(
+                "class_weight='balanced' is not supported yet: it needs the number of rows of each class, which is "
+                "private. Pass public weights, such as class_weight={0: 1.0, 1: 3.0}."
+            )
         for label, weight in (self.class_weight or {}).items():
             if not (isinstance(weight, Real) and 0 < weight < math.inf):
                 raise ValueError(
@@ -259,16 +266,17 @@ class LogisticRegression(PrivateClassifier):
             if classes is not None and label not in classes.tolist():
                 raise ValueError(f"class_weight has the label {label!r}, which is not in classes={classes.tolist()}.")
 
-    def _check_two_classes(self, classes: np.ndarray) -> None:
+    def _check_two_classes(self, classes: NDArray, consequence: str = "") -> None:
         if classes.size > 2:
             raise UnsupportedError(
                 "Only binary classification is supported. LogisticRegression has no joint multi-class fit yet, and got "
-                f"the {classes.size} classes {classes.tolist()}. Use skdp.naive_bayes.GaussianNB, or two classes."
+                f"the {classes.size} classes {classes.tolist()}.{consequence} Use skdp.naive_bayes.GaussianNB, or two "
+                "classes."
             )
         if classes.size < 2:
             raise ValueError(
-                f"LogisticRegression needs two classes, but knows one class only: {classes.tolist()}. Pass both labels "
-                "as classes=[...]; if they were to be discovered, use more rows or a larger epsilon."
+                f"LogisticRegression needs two classes, but knows one class only: {classes.tolist()}.{consequence} "
+                "Pass both labels as classes=[...]; if they were to be discovered, use more rows or a larger epsilon."
             )
 
     def _noisy_minimum(
@@ -324,8 +332,6 @@ class LogisticRegression(PrivateClassifier):
 
     def _clip(self, X: Any) -> Matrix:
         """X with rows clipped to a public data_norm: what is left of it without privacy."""
-        self.data_norm_ = math.inf if self.data_norm is None else float(self.data_norm)
-        self.C_ = 1.0 if self.C == "auto" else float(self.C)
         if self.data_norm is None:
             return X
         scale = np.minimum(1.0, self.data_norm / np.maximum(row_norms(X), np.finfo(float).tiny))[:, None]

@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.linalg import cho_factor, cho_solve
+from scipy.linalg import LinAlgError, cho_factor, cho_solve
 
 from ..rows import Block, Rows
 from ._losses import LogisticLoss
@@ -150,7 +150,7 @@ def _newton(
         # The rows that were left out move the minimum far more than this tolerance.
         w, hessian = _newton(smaller, w, _START_TOLERANCE * tolerance)
         gradient, hessian = objective.gradient(w), _STRIDE * hessian
-    factor, update = cho_factor(hessian), smaller is None
+    factor, update = _factorised(hessian, tolerance), smaller is None
     length = 1.0
     steps: list[NDArray[np.float64]] = []
     changes: list[NDArray[np.float64]] = []
@@ -173,13 +173,24 @@ def _newton(
         changes.append(new_gradient - gradient)
         w, gradient = w + step, new_gradient
         if update:
-            hessian, factor = new_hessian, cho_factor(new_hessian)
+            hessian, factor = new_hessian, _factorised(new_hessian, tolerance)
             length = 1.0
             steps, changes = [], []
         update = bool(np.linalg.norm(gradient) > _GOOD_CONTRACTION * norm)
-    raise RuntimeError(
-        f"The solver did not bring the gradient's norm down to {tolerance:.3g} in {_MAX_PASSES} passes, so the model "
-        "cannot be released; the budget of this fit is spent. Scale the features to similar ranges, or lower C."
+    raise _unreachable(tolerance)
+
+
+def _factorised(hessian: NDArray[np.float64], tolerance: float) -> tuple[NDArray[np.float64], bool]:
+    try:
+        return cho_factor(hessian)
+    except LinAlgError as error:  # a penalty too weak for the precision of floats
+        raise _unreachable(tolerance) from error
+
+
+def _unreachable(tolerance: float) -> RuntimeError:
+    return RuntimeError(
+        f"The solver did not bring the gradient's norm down to {tolerance:.3g}, so the model cannot be "
+        "released; the budget of this fit is spent. Scale the features to similar ranges, or lower C."
     )
 
 

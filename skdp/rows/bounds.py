@@ -72,6 +72,11 @@ def check_bounds(
             f"bounds are reversed: feature {j} has lower bound {lower[j]:g} above its upper bound {upper[j]:g}. "
             "bounds is (lower, upper), not a list of pairs by feature."
         )
+    if n_columns > 1 and (lower == upper).all():
+        raise ValueError(
+            "bounds leave no feature any width: the lower bounds equal the upper ones. bounds is (lower, upper), not a "
+            "list of pairs by feature."
+        )
     return lower, upper
 
 
@@ -106,7 +111,8 @@ def feature_bounds(rows: Rows, part: Part, noise: Noise) -> tuple[NDArray[np.flo
     n_bins = edges.size - 1
 
     def octaves(block: Block) -> NDArray[np.int64]:
-        size = np.clip(np.abs(block.X) / top, 0.0, 0.75)  # 0.75 lies in the outermost octave
+        # The outermost octave holds what is larger, too; clipped first, since the division could overflow.
+        size = np.clip(np.abs(block.X), 0.0, 0.75 * top) / top
         steps = np.clip(_octave(size) + _EXPONENTS[0] + _NEAR_OCTAVES, 0, _NEAR_OCTAVES)
         return _NEAR_OCTAVES + np.where(block.X < 0, -steps, steps)
 

@@ -70,8 +70,10 @@ class Rows:
         if norms:
             self._norms = np.empty(X.shape[0])
             for rows, block in self._blocks():
+                # In one memory layout a row's norm is rounded alike, whatever other rows there are.
+                own = np.ascontiguousarray(block.X)
                 with np.errstate(over="ignore"):
-                    np.sqrt(np.einsum("ij,ij->i", block.X, block.X), out=self._norms[rows])
+                    np.sqrt(np.einsum("ij,ij->i", own, own), out=self._norms[rows])
 
     @property
     def n_rows(self) -> int:

@@ -15,7 +15,7 @@ from sklearn.base import clone
 from sklearn.exceptions import FitFailedWarning
 from sklearn.model_selection import GridSearchCV, ShuffleSplit, cross_validate
 
-from skdp import BudgetAccountant, BudgetExceededError
+from skdp import BudgetAccountant, BudgetExceededError, PrivacyWarning
 from skdp.accounting import Gaussian, NonPrivate, Plan, Pure
 from skdp.linear_model import LogisticRegression
 from skdp.naive_bayes import GaussianNB
@@ -68,6 +68,42 @@ def test_a_spend_cannot_refund(event):
     with pytest.raises(ValueError, match="A plan costs epsilon >= 0"):
         accountant.spend(event)
     assert accountant.entries() == []
+
+
+@pytest.mark.parametrize("event", [Plan(np.float64(0.1), np.float64(1e-7)), Pure(np.float32(0.5))], ids=str)
+def test_numpy_amounts_are_numbers(event):
+    accountant = BudgetAccountant()
+    accountant.spend(event)
+    assert accountant.total().epsilon == event.epsilon
+    assert type(accountant.entries()[0].epsilon) is float
+
+
+def test_the_budget_cannot_be_raised():
+    accountant = BudgetAccountant()
+    with pytest.raises(AttributeError):
+        accountant.epsilon = 5.0
+
+
+@pytest.mark.parametrize("cls", [GaussianNB, LogisticRegression])
+def test_a_fit_without_privacy_is_charged(cls):
+    model = cls(math.inf, accountant=BudgetAccountant(1.0, 1e-6))
+    with pytest.warns(PrivacyWarning), pytest.raises(BudgetExceededError):
+        model.fit(*data())
+    assert not hasattr(model, "classes_")
+
+
+def test_every_commit_reaches_the_disk():
+    with BudgetAccountant()._ledger._transaction() as connection:
+        assert connection.execute("PRAGMA synchronous").fetchone() == (3,)  # EXTRA
+
+
+def test_a_refused_fit_leaves_the_model_as_it_was():
+    X, y = data()
+    model = LogisticRegression(accountant=BudgetAccountant(1.0, 1e-6), classes=[0, 1]).fit(X, y)
+    C = model.C_
+    with pytest.warns(PrivacyWarning), pytest.raises(BudgetExceededError):
+        model.set_params(epsilon=math.inf).fit(X, y)
+    assert model.C_ == C
 
 
 def test_an_infinite_account_keeps_the_record():

@@ -14,6 +14,7 @@ from sklearn.preprocessing import FunctionTransformer
 
 from skdp import BudgetAccountant, PrivacyWarning
 from skdp.linear_model import LogisticRegression, _logistic
+from skdp.mechanisms import Noise
 
 X, y = make_classification(20_000, 6, random_state=0)
 KNOWN = {"classes": [0, 1], "data_norm": 4.0, "random_state": 0}
@@ -178,6 +179,33 @@ def test_a_solver_that_misses_its_tolerance_releases_nothing(monkeypatch):
     assert not hasattr(model, "coef_")
 
 
+@pytest.mark.parametrize("parameters", [{}, {"delta": 0}, {"mechanism": "output"}, {"class_weight": {1: 7.0}}], ids=str)
+def test_the_noise_of_the_minimum_covers_the_solver(monkeypatch, parameters):
+    seen = {}
+    minimise, add = _logistic.minimise, Noise.add_to_vector
+
+    def solve(objective, start, tolerance):
+        seen.update(tolerance=tolerance, ridge=objective._ridge)
+        return minimise(objective, start, tolerance)
+
+    def release(self, part, vector, *, l2):
+        seen.update(l2=l2)
+        return add(self, part, vector, l2=l2)
+
+    monkeypatch.setattr(_logistic, "minimise", solve)
+    monkeypatch.setattr(Noise, "add_to_vector", release)
+    LogisticRegression(**{**KNOWN, **parameters}).fit(X, y)
+    exact = math.hypot(4.0, 2.0) / seen["ridge"] if "mechanism" in parameters else 0.0
+    # on each neighbour the solver's residual, and as much again for the floats of the gradient
+    assert seen["l2"] - exact >= 4 * seen["tolerance"] / seen["ridge"] * (1 - 1e-6)
+
+
+def test_a_penalty_too_weak_for_floats_is_explained():
+    copies = np.repeat(X[:, :1] * 1e6, 3, axis=1)
+    with pytest.raises(RuntimeError, match="cannot be released"):
+        LogisticRegression(mechanism="output", C=1e15, classes=[0, 1], data_norm=1e7, random_state=0).fit(copies, y)
+
+
 def test_memory_beyond_x_is_a_quarter_of_it():
     big = np.random.RandomState(0).normal(size=(200_000, 20))
     labels = (big[:, 0] > 0).astype(int)
@@ -212,6 +240,13 @@ def test_memory_beyond_x_is_a_quarter_of_it():
             ValueError,
             "class_weight of the label 1 must be a positive",
         ),
+        (
+            {"class_weight": "balanced"},
+            y,
+            NotImplementedError,
+            "needs the number of rows of each class, which is private",
+        ),
+        ({"data_norm": 1e200}, y, ValueError, "'data_norm' parameter"),
         ({}, X[:, 0], ValueError, "Unknown label type"),
     ],
 )

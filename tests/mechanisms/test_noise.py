@@ -123,7 +123,41 @@ def test_objective_noise():
     assert all(stats.kstest(c, stats.uniform(-1, 2).cdf).pvalue > P_VALUE for c in directions.T)
 
 
+@pytest.mark.parametrize("event", [Gaussian(0.7), Pure(0.7)], ids=["gaussian", "pure"])
+def test_scale_is_rounded_up(event):
+    spread = 1 if isinstance(event, Gaussian) else math.sqrt(2)
+    for sensitivity in np.linspace(0.1, 3, 50):
+        noisy = Noise(0).add(Part("p", event), np.zeros(1), l1=sensitivity, l2=sensitivity)
+        assert noisy.std[0] >= spread * (sensitivity / 0.7)
+
+
+def test_vectors_are_rounded_to_the_grid_that_their_sensitivity_covers(monkeypatch):
+    seen = {}
+    add = Noise.add
+
+    def record(self, part, answer, *, l1, l2, step=1.0):
+        seen.update(answer=answer, l1=l1, l2=l2)
+        return add(self, part, answer, l1=l1, l2=l2, step=step)
+
+    monkeypatch.setattr(Noise, "add", record)
+    vector = np.linspace(-1, 1, 100)
+    Noise(0).add_to_vector(Part("p", Gaussian(2.0)), vector, l2=1e-3)
+    assert (seen["answer"] == np.rint(seen["answer"])).all()
+    grid = vector[0] / seen["answer"][0]
+    assert seen["l2"] >= 1e-3 / grid * (1 - 1e-3) + 10  # half a step for each of 100 coordinates, on either neighbour
+    assert seen["l1"] >= 10 * seen["l2"]
+
+
+def test_selection_spends_its_part():
+    part = Part("p", Pure(1.0))
+    Noise(0).select(part, np.zeros(2), sensitivity=1)
+    with pytest.raises(PartSpentError):
+        Noise(0).select(part, np.zeros(2), sensitivity=1)
+
+
 def test_normal_resolves_both_tails():
     noise = Noise(0)
     noise._bits.uniform = lambda size: np.full(size, 2.0**-54)
-    assert np.abs(noise.normal(2)).min() > 8.2
+    sample = noise.normal(100)
+    assert np.abs(sample).min() > 8.2
+    assert sample.min() < 0 < sample.max()

@@ -117,6 +117,21 @@ def test_uniform_integers(bound):
     assert stats.chisquare(observed, np.diff(edges) / bound * SIZE).pvalue > P_VALUE
 
 
+@pytest.mark.parametrize("bound", [10, 1000, 2**20 - 3, 2**40 + 3])  # words of 8, 16, 32 and 64 bits
+@pytest.mark.parametrize("as_array", [False, True])
+def test_words_that_would_favour_small_remainders_are_redrawn(bound, as_array):
+    class Scripted(RandomBits):
+        calls = 0
+
+        def words(self, size, dtype=np.uint64):
+            self.calls += 1
+            return np.full(size, np.iinfo(dtype).max if self.calls < 3 else 7, dtype=dtype)
+
+    bits = Scripted()
+    assert bits.below(np.full(4, bound) if as_array else bound, 4).tolist() == [7] * 4
+    assert bits.calls == 3
+
+
 def test_uniform_integers_below_one():
     assert not RandomBits(3).below(1, 100).any()
 

@@ -1,5 +1,6 @@
 """Fits on neighbours whose releases are replaced by fixed values: nothing else may tell the neighbours apart."""
 
+import math
 import pickle
 import warnings
 
@@ -7,10 +8,12 @@ import numpy as np
 import pytest
 from sklearn.base import clone
 
-from skdp import base
+from skdp import BudgetAccountant, base
+from skdp.accounting import Gaussian, Part
 from skdp.linear_model import LogisticRegression
 from skdp.mechanisms import Noise, Noisy
 from skdp.naive_bayes import GaussianNB
+from skdp.rows import Rows, feature_bounds, row_norm
 
 
 class StubNoise(Noise):
@@ -82,8 +85,6 @@ def test_only_released_values_tell_neighbours_apart(monkeypatch, model):
 @pytest.mark.parametrize("model", MODELS, ids=str)
 def test_every_part_of_the_budget_is_spent_as_the_event_says(monkeypatch, model):
     spent = []
-    from skdp.accounting import Part
-
     original = Part.spend
     monkeypatch.setattr(Part, "spend", lambda self: spent.append(self.name) or original(self))
     monkeypatch.setattr(base, "Noise", StubNoise)
@@ -107,10 +108,8 @@ def test_partial_fit_does_not_peek(monkeypatch):
         assert states[0] == states[1]
 
 
-def test_the_spend_is_on_disk_before_the_first_noise(monkeypatch):
-    from skdp import BudgetAccountant
-
-    X, y = np.array([[0.0], [1.0]]), np.array([0, 1])
+@pytest.mark.parametrize("model", [GaussianNB(classes=[0, 1]), LogisticRegression(classes=[0, 1])], ids=str)
+def test_the_spend_is_on_disk_before_the_first_noise(monkeypatch, model):
     accountant = BudgetAccountant(1.0, 1e-6)
 
     class Watching(StubNoise):
@@ -119,6 +118,42 @@ def test_the_spend_is_on_disk_before_the_first_noise(monkeypatch):
             super().__init__()
 
     monkeypatch.setattr(base, "Noise", Watching)
-    for model in (GaussianNB(accountant=accountant, classes=[0, 1]),):
-        model.fit(X, y)
+    (X, y), _ = next(neighbours())
+    model.set_params(accountant=accountant).fit(X, y)
     assert len(accountant.entries()) == 1
+
+
+def test_releases_cost_what_the_plan_says(monkeypatch):
+    """Whatever parts reach the noise, split or minted: their squares of mu add up to the plan's."""
+    drawn = []
+
+    class Adding(StubNoise):
+        def add(self, part, answer, **kwargs):
+            drawn.append(part.event.mu)
+            return super().add(part, answer, **kwargs)
+
+    monkeypatch.setattr(base, "Noise", Adding)
+    (X, y), _ = next(neighbours())
+    for model in (GaussianNB(classes=[0, 1]), LogisticRegression(classes=[0, 1], mechanism="output")):
+        drawn.clear()
+        model.fit(X, y)
+        assert math.hypot(*drawn) == pytest.approx(math.hypot(*(event.mu for _, event in model.privacy_event().parts)))
+
+
+@pytest.mark.parametrize("order", ["C", "F"])
+def test_norms_of_rows_do_not_depend_on_other_rows(order):
+    rng = np.random.RandomState(0)
+    for _ in range(300):
+        X = rng.normal(size=(2, 7))
+        both, one = (Rows(np.array(rows, order=order), norms=True)._norms for rows in (X, X[:1]))
+        assert both[0] == one[0]
+
+
+@pytest.mark.parametrize("scale", [1e-8, 1e8])
+def test_one_wild_row_warns_of_nothing(scale):
+    """A warning of an overflow would tell that the row is there."""
+    X = np.random.RandomState(0).uniform(1, 2, size=(3000, 2)) * scale
+    for estimate in (feature_bounds, row_norm):
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            estimate(Rows(np.vstack([X, [1.5e308, 1.0]]), norms=True), Part("bounds", Gaussian(1.0)), Noise(0))

@@ -31,7 +31,7 @@ def calibration(monkeypatch, **parameters):
     monkeypatch.setattr(Noise, "normal", lambda self, size: np.ones(size))
     monkeypatch.setattr(Noise, "gamma_norm", lambda self, size: np.ones(size))
     # A huge C asks for less penalty than the proof allows: the fit then uses the least penalty.
-    model = LogisticRegression(**parameters, C=1e9, classes=[0, 1], fit_intercept=False)
+    model = LogisticRegression(**{"fit_intercept": False, **parameters}, C=1e9, classes=[0, 1])
     with warnings.catch_warnings(), pytest.raises(Captured) as captured:
         warnings.simplefilter("ignore")
         model.fit([[1.0], [-1.0]], [0, 1])
@@ -126,3 +126,11 @@ def test_pure_calibration_is_private_and_tight(monkeypatch, parameters):
 def test_pure_check_can_fail(monkeypatch, ridge_factor, scale_factor):
     event, ridge, scale, norm, weight = calibration(monkeypatch, epsilon=1.0, delta=0, data_norm=1.0)
     assert pure_loss(norm, weight, ridge * ridge_factor, scale * scale_factor) > 1.001 * event.epsilon
+
+
+@pytest.mark.parametrize("delta", [1e-6, 0])
+def test_the_constant_column_counts_towards_the_norm(monkeypatch, delta):
+    """A fit with an intercept is calibrated like one without whose rows are as long as its rows with the constant."""
+    common = {"epsilon": 1.0, "delta": delta}
+    _, ridge, scale, *_ = calibration(monkeypatch, **common, data_norm=3.0, fit_intercept=True, intercept_scaling=4 / 3)
+    assert calibration(monkeypatch, **common, data_norm=5.0)[1:3] == pytest.approx((ridge, scale))

@@ -71,6 +71,7 @@ def test_row_norm_of_few_rows_keeps_its_magnitude():
         ((0, np.nan), "bounds must be finite"),
         ((-1e308, 1e308), "bounds must be finite"),
         ([(0, 1), (0, 1), (0, 1)], "bounds must be a tuple"),
+        (([0, 1, 2], [0, 1, 2]), "not a list of pairs by feature"),
     ],
 )
 def test_bad_bounds_are_explained(bounds, message):
