@@ -5,7 +5,7 @@ import warnings
 from collections.abc import Callable
 from copy import copy
 from numbers import Real
-from typing import Any, Self
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -87,7 +87,7 @@ class PrivateEstimator(BaseEstimator):
         if self.accountant is not None:
             self.accountant.spend(event, label=type(self).__name__)
 
-    def _fit_without_privacy(self, fit: Callable[[], BaseEstimator]) -> Self:
+    def _fit_without_privacy(self, fit: Callable[[], BaseEstimator]) -> None:
         """Charge a non-private fit and take over what `fit()`, a scikit-learn counterpart, learnt."""
         warnings.warn(
             f"epsilon=inf switches privacy off: this {type(self).__name__} is fitted exactly as scikit-learn's. "
@@ -100,7 +100,6 @@ class PrivateEstimator(BaseEstimator):
         for name in self._learnt_attributes:
             setattr(self, name, getattr(estimator, name))
         self.privacy_ = PrivacyReport(type(self).__name__, math.inf, 0.0)
-        return self
 
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()
@@ -166,7 +165,7 @@ class PrivateClassifier(ClassifierMixin, PrivateEstimator):
         reset: bool = True,
         discovered: bool = False,
         accept_sparse: bool = False,
-    ) -> tuple[Matrix, np.ndarray, np.ndarray | None]:
+    ) -> tuple[Matrix, np.ndarray, np.ndarray | None, np.ndarray | None]:
         """Check parameters, data and known labels: everything that can be wrong before the budget is spent.
 
         Parameters
@@ -185,6 +184,8 @@ class PrivateClassifier(ClassifierMixin, PrivateEstimator):
         X, y : ndarray
         classes : ndarray of shape (n_classes,) or None
             The known classes, sorted.
+        codes : ndarray of shape (n_samples,) or None
+            The position of each label in the known classes, -1 for labels to ignore.
         """
         validate_parameters(self)
         X, y = validate_data(
@@ -193,14 +194,15 @@ class PrivateClassifier(ClassifierMixin, PrivateEstimator):
         check_labels(y)
         check_n_rows(X)
         if classes is None:
-            return X, y, None
+            return X, y, None, None
         classes = check_classes(classes)
-        if not discovered and np.any(encode(y, classes) < 0):
+        codes = encode(y, classes)
+        if not discovered and np.any(codes < 0):
             raise ValueError(
                 f"y contains labels that are not in classes={classes.tolist()}. Add them to classes, or leave those "
                 "rows out."
             )
-        return X, y, classes
+        return X, y, classes, codes
 
     def _label_shares(self, classes_known: bool) -> list[Share]:
         """The part of the budget that discovers labels, if they are not known."""
@@ -213,26 +215,23 @@ class PrivateClassifier(ClassifierMixin, PrivateEstimator):
             )
         return [Share("labels", _LABELS_SHARE, "threshold")]
 
-    def _class_codes(
-        self, y: np.ndarray, classes: np.ndarray | None, budget: Budget, noise: Noise
-    ) -> tuple[np.ndarray, NDArray[np.intp]]:
-        """The sorted classes, discovered if they are not public, and each row's position in them (-1: ignore)."""
-        if classes is None:
-            classes = discover(y, budget["labels"], noise)
-            if classes.size < 2 and y.dtype.kind in "biuf" and np.isin(classes, (0, 1)).all():
-                warnings.warn(
-                    f"Only the labels {classes.tolist()} are frequent enough to be discovered at this epsilon and "
-                    "delta. The labels 0 and 1 are assumed, and rows with others are ignored. Pass classes=[...]: "
-                    "known labels cost nothing.",
-                    PrivacyWarning,
-                    stacklevel=3,
-                )
-                classes = np.array([0, 1], dtype=y.dtype)
-            if classes.size == 0:
-                raise ValueError(
-                    "No label is frequent enough to be discovered at this epsilon and delta; the budget of this fit "
-                    "is spent. Pass classes=[...]: known labels cost nothing. Or use more rows or a larger epsilon."
-                )
+    def _discover_classes(self, y: np.ndarray, budget: Budget, noise: Noise) -> tuple[np.ndarray, np.ndarray]:
+        """The sorted classes that are frequent enough, and each row's position in them (-1: ignore)."""
+        classes = discover(y, budget["labels"], noise)
+        if classes.size < 2 and y.dtype.kind in "biuf" and np.isin(classes, (0, 1)).all():
+            warnings.warn(
+                f"Only the labels {classes.tolist()} are frequent enough to be discovered at this epsilon and "
+                "delta. The labels 0 and 1 are assumed, and rows with others are ignored. Pass classes=[...]: "
+                "known labels cost nothing.",
+                PrivacyWarning,
+                stacklevel=3,
+            )
+            classes = np.array([0, 1], dtype=y.dtype)
+        if classes.size == 0:
+            raise ValueError(
+                "No label is frequent enough to be discovered at this epsilon and delta; the budget of this fit "
+                "is spent. Pass classes=[...]: known labels cost nothing. Or use more rows or a larger epsilon."
+            )
         return classes, encode(y, classes)
 
     def __sklearn_tags__(self) -> Tags:

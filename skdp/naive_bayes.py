@@ -208,7 +208,7 @@ class GaussianNB(PrivateClassifier):
         self, X: ArrayLike, y: ArrayLike, classes: ArrayLike | None, *, first: bool, incremental: bool = False
     ) -> Self:
         discovered = not first and self._discovered
-        X, y, classes = self._validate(X, y, classes, reset=first, discovered=discovered)
+        X, y, classes, codes = self._validate(X, y, classes, reset=first, discovered=discovered)
         bounds = None if self.bounds is None else check_bounds(self.bounds, X.shape[1])
         if self.priors is not None and classes is not None:
             self._check_priors(classes.size)
@@ -228,11 +228,12 @@ class GaussianNB(PrivateClassifier):
                 "A model fitted with epsilon=inf cannot be continued privately: it holds exact moments of its rows. "
                 "Call fit, or go on with epsilon=inf."
             )
-        budget, noise = self._open_budget(self._shares(classes is not None, bounds is not None))
-        discovered |= classes is None
-        classes, codes = self._class_codes(y, classes, budget, noise)
-        if self.priors is not None:
-            self._check_priors(classes.size)
+        budget, noise = self._open_budget(self._shares_for(classes is not None, bounds is not None))
+        if classes is None:
+            classes, codes = self._discover_classes(y, budget, noise)
+            discovered = True
+            if self.priors is not None:
+                self._check_priors(classes.size)
         if bounds is None:
             bounds = feature_bounds(Rows(X), budget["bounds"], noise)
         query = self._query(bounds, classes.size)
@@ -248,9 +249,12 @@ class GaussianNB(PrivateClassifier):
         self._estimate(query, steps, std)
         return self
 
-    def _shares(self, classes_known: bool | None = None, bounds_known: bool | None = None) -> list[Share]:
-        shares = self._label_shares(self.classes is not None if classes_known is None else classes_known)
-        if not (self.bounds is not None if bounds_known is None else bounds_known):
+    def _shares(self) -> list[Share]:
+        return self._shares_for(self.classes is not None, self.bounds is not None)
+
+    def _shares_for(self, classes_known: bool, bounds_known: bool) -> list[Share]:
+        shares = self._label_shares(classes_known)
+        if not bounds_known:
             shares.append(Share("bounds", _BOUNDS_SHARE))
         return [*shares, Share("moments", 1 - math.fsum(share.weight for share in shares))]
 

@@ -1,8 +1,6 @@
 import math
-import pickle
 
 import numpy as np
-import pandas as pd
 import pytest
 from sklearn import naive_bayes
 from sklearn.datasets import load_digits, load_wine, make_classification
@@ -89,16 +87,6 @@ def test_priors_are_used():
     model = GaussianNB(**KNOWN, priors=[0.9, 0.05, 0.05]).fit(X, y)
     assert model.class_prior_.tolist() == [0.9, 0.05, 0.05]
     assert (model.predict(X) == 0).mean() > (GaussianNB(**KNOWN).fit(X, y).predict(X) == 0).mean()
-
-
-def test_prediction_methods_agree_with_scikit_learn():
-    frame = pd.DataFrame(X, columns=list("abcdef"))
-    model = GaussianNB(random_state=0).fit(frame, y)
-    plain = model.to_sklearn()
-    assert type(plain) is naive_bayes.GaussianNB
-    for method in ("predict", "predict_proba", "predict_log_proba", "predict_joint_log_proba"):
-        np.testing.assert_array_equal(getattr(plain, method)(frame), getattr(model, method)(frame))
-    assert pickle.loads(pickle.dumps(plain)).feature_names_in_.tolist() == list("abcdef")
 
 
 def test_the_plain_model_is_a_copy():

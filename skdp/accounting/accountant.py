@@ -136,7 +136,7 @@ class BudgetAccountant:
         entries = self.entries()
         width = max([len(e.label) for e in entries], default=0)
         lines = [f"{e.time}  {e.label:<{width}}  epsilon={e.epsilon:<8g} delta={e.delta:g}" for e in entries]
-        left = self.remaining()
+        left = Spent(*map(float, self._left(entries)))
         total = f"{len(entries)} spends; epsilon={left.epsilon:g} of {self.epsilon:g} and "
         return "\n".join([*lines, total + f"delta={left.delta:g} of {self.delta:g} remain."])
 

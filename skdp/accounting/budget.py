@@ -114,9 +114,6 @@ class Budget:
     def __getitem__(self, name: str) -> Part:
         return self._parts[name]
 
-    def __contains__(self, name: str) -> bool:
-        return name in self._parts
-
     @staticmethod
     def _pure_events(
         epsilon: float, delta: float, shares: list[Share], fractions: dict[str, float]

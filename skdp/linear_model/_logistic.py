@@ -190,7 +190,7 @@ class LogisticRegression(PrivateClassifier):
         RuntimeError
             If the solver cannot reach its tolerance (the budget is spent).
         """
-        X, y, classes = self._validate(X, y, self.classes, accept_sparse=True)
+        X, y, classes, codes = self._validate(X, y, self.classes, accept_sparse=True)
         self._check_class_weight(classes)
         if classes is not None:
             self._check_two_classes(classes)
@@ -202,8 +202,8 @@ class LogisticRegression(PrivateClassifier):
             self.data_norm_ = math.inf if self.data_norm is None else float(self.data_norm)
             return self
         budget, noise = self._open_budget()
-        classes, codes = self._class_codes(y, classes, budget, noise)
-        if self.classes is None:
+        if classes is None:
+            classes, codes = self._discover_classes(y, budget, noise)
             self._check_two_classes(classes, " The labels were discovered; the budget of this fit is spent.")
 
         rows = Rows(X, codes, norms=True)

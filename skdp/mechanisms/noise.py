@@ -85,15 +85,15 @@ class Noise:
                 f"The noise of {part.name!r} would span {steps.max():.1g} grid steps, more than the exact samplers "
                 "hold: epsilon is too small for anything to be learnt. Raise epsilon."
             )
-        finer = np.maximum(0, _SCALE_BITS - np.floor(np.log2(steps)))
-        grid_scale = np.ceil(np.ldexp(steps, finer.astype(int))).astype(np.int64)
+        finer = np.maximum(0, _SCALE_BITS - np.floor(np.log2(steps))).astype(int)
+        grid_scale = np.ceil(np.ldexp(steps, finer)).astype(np.int64)
         if grid_scale.size and (grid_scale == grid_scale[0]).all():
             noise = sample(self._bits, int(grid_scale[0]), answer.size)
         else:
             noise = sample(self._bits, grid_scale, answer.size)
-        fine = np.ldexp(answer.ravel(), finer.astype(int)) + noise
-        value = np.ldexp(fine, -finer.astype(int)).reshape(answer.shape)
-        return Noisy(value, (spread * np.ldexp(grid_scale, -finer.astype(int))).reshape(answer.shape))
+        fine = np.ldexp(answer.ravel(), finer) + noise
+        value, std = np.ldexp(fine, -finer), spread * np.ldexp(grid_scale, -finer)
+        return Noisy(value.reshape(answer.shape), std.reshape(answer.shape))
 
     def add_to_vector(self, part: Part, vector: NDArray[np.float64], *, l2: float) -> Noisy:
         """Release a real vector whose L2 sensitivity is known, rounded to a grid.

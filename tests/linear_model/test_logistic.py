@@ -1,5 +1,4 @@
 import math
-import pickle
 import tracemalloc
 
 import numpy as np
@@ -133,16 +132,6 @@ def test_report_names_all_releases():
 def test_public_knowledge_is_not_paid_for():
     names = [name for name, _ in LogisticRegression(**KNOWN).privacy_event().parts]
     assert names == ["approximate minimum", "objective"]
-
-
-def test_to_sklearn_predicts_the_same():
-    frame = pd.DataFrame(X, columns=list("abcdef"))
-    model = LogisticRegression(random_state=0).fit(frame, y)
-    plain = model.to_sklearn()
-    assert type(plain) is linear_model.LogisticRegression
-    for method in ("predict", "predict_proba", "predict_log_proba", "decision_function"):
-        np.testing.assert_array_equal(getattr(plain, method)(frame), getattr(model, method)(frame))
-    assert pickle.loads(pickle.dumps(plain)).feature_names_in_.tolist() == list("abcdef")
 
 
 def test_in_pipeline_search_and_cross_validation():
