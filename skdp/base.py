@@ -1,8 +1,9 @@
 """What all private estimators share: the life of a fit from its budget to its report."""
 
+import contextlib
 import math
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from copy import copy
 from numbers import Real
 from typing import Any
@@ -14,7 +15,8 @@ from sklearn.utils import Tags
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from ._sklearn_compat import Interval, validate_parameters
-from .accounting import Budget, BudgetAccountant, NonPrivate, Plan, PrivacyReport, Share
+from .accounting import Budget, BudgetAccountant, NonPrivate, Plan, PrivacyReport, Share, divide, public_parameters
+from .accounting.allotment import Allotment
 from .exceptions import PrivacyWarning
 from .mechanisms import Noise
 from .rows import check_classes, check_labels, check_n_rows, discover, encode
@@ -33,7 +35,7 @@ class PrivateEstimator(BaseEstimator):
     _parameter_constraints: dict = {
         "epsilon": [Interval(Real, 0, None, closed="right")],
         "delta": [Interval(Real, 0, 1, closed="left")],
-        "accountant": [BudgetAccountant, None],
+        "accountant": [BudgetAccountant, Allotment, None],
         "random_state": ["random_state"],
     }
     # Names of the fitted attributes that the scikit-learn counterpart predicts with.
@@ -50,7 +52,7 @@ class PrivateEstimator(BaseEstimator):
         validate_parameters(self)
         if math.isinf(self.epsilon):
             return NonPrivate()
-        return Budget(self.epsilon, self.delta, self._shares()).plan
+        return self._plan(self._shares())
 
     def to_sklearn(self) -> BaseEstimator:
         """The plain scikit-learn estimator with the private parameters.
@@ -77,15 +79,22 @@ class PrivateEstimator(BaseEstimator):
         """The unfitted scikit-learn estimator with this estimator's parameters."""
         raise NotImplementedError
 
-    def _open_budget(self, shares: list[Share] | None = None) -> tuple[Budget, Noise]:
-        """Record the spend with the accountant; only then return what the fit may spend and the noise to use."""
-        budget = Budget(self.epsilon, self.delta, self._shares() if shares is None else shares)
-        self._charge(budget.plan)
-        return budget, Noise(self.random_state)
+    @contextlib.contextmanager
+    def _open_budget(self, shares: list[Share] | None = None) -> Iterator[tuple[Budget, Noise]]:
+        """Record the spend with the accountant; only then let the body have what the fit may spend, and its noise."""
+        plan = self._plan(self._shares() if shares is None else shares)
+        with self._charged(plan):
+            yield Budget(plan), Noise(self.random_state)
 
-    def _charge(self, event: Plan | NonPrivate) -> None:
-        if self.accountant is not None:
-            self.accountant.spend(event, label=type(self).__name__)
+    def _plan(self, shares: list[Share]) -> Plan:
+        if isinstance(self.accountant, Allotment) and isinstance(self.accountant.plan, Plan):
+            return self.accountant.plan
+        return divide(self.epsilon, self.delta, tuple(shares))
+
+    def _charged(self, event: Plan | NonPrivate) -> contextlib.AbstractContextManager[None]:
+        if self.accountant is None:
+            return contextlib.nullcontext()
+        return self.accountant.spending(event, label=type(self).__name__, parameters=public_parameters(self))
 
     def _fit_without_privacy(self, fit: Callable[[], BaseEstimator]) -> None:
         """Charge a non-private fit and take over what `fit()`, a scikit-learn counterpart, learnt."""
@@ -95,8 +104,8 @@ class PrivateEstimator(BaseEstimator):
             PrivacyWarning,
             stacklevel=3,
         )
-        self._charge(NonPrivate())
-        estimator = fit()
+        with self._charged(NonPrivate()):
+            estimator = fit()
         for name in self._learnt_attributes:
             setattr(self, name, getattr(estimator, name))
         self.privacy_ = PrivacyReport(type(self).__name__, math.inf, 0.0)

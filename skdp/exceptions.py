@@ -5,8 +5,17 @@ class PrivacyWarning(UserWarning):
     """Something about the privacy of a result differs from what its parameters suggest."""
 
 
-class BudgetExceededError(RuntimeError):
-    """An accountant refused a spend. Nothing was recorded and no data were looked at."""
+class BudgetExceededError(BaseException):
+    """An accountant refused a spend. Nothing was recorded and no data were looked at.
+
+    Not an `Exception`, like `KeyboardInterrupt`: searches and cross-validation catch every exception of a fit, note a
+    missing score and go on, so that the model which still fits into the budget would win over a better one that does
+    not. A refused fit ends the search instead. To handle it, name it: ``except BudgetExceededError``.
+    """
+
+
+class LedgerError(RuntimeError):
+    """The record of an account is damaged, missing, out of reach, or of another version. It was not changed."""
 
 
 class PartSpentError(RuntimeError):

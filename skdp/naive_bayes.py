@@ -228,17 +228,18 @@ class GaussianNB(PrivateClassifier):
                 "A model fitted with epsilon=inf cannot be continued privately: it holds exact moments of its rows. "
                 "Call fit, or go on with epsilon=inf."
             )
-        budget, noise = self._open_budget(self._shares_for(classes is not None, bounds is not None))
-        if classes is None:
-            classes, codes = self._discover_classes(y, budget, noise)
-            discovered = True
-            if self.priors is not None:
-                self._check_priors(classes.size)
-        if bounds is None:
-            bounds = feature_bounds(Rows(X), budget["bounds"], noise)
-        query = self._query(bounds, classes.size)
-        steps, std = Rows(X, codes).release(query, budget["moments"], noise)
-        report = PrivacyReport.of(type(self).__name__, budget, noise.secure)
+        shares = self._shares_for(classes is not None, bounds is not None)
+        with self._open_budget(shares) as (budget, noise):
+            if classes is None:
+                classes, codes = self._discover_classes(y, budget, noise)
+                discovered = True
+                if self.priors is not None:
+                    self._check_priors(classes.size)
+            if bounds is None:
+                bounds = feature_bounds(Rows(X), budget["bounds"], noise)
+            query = self._query(bounds, classes.size)
+            steps, std = Rows(X, codes).release(query, budget["moments"], noise)
+        report = PrivacyReport.of(type(self).__name__, budget.plan, noise.secure)
         if earlier is not None:
             steps, std, report = steps + earlier.value, np.hypot(std, earlier.std), self.privacy_ + report
 
@@ -278,16 +279,7 @@ class GaussianNB(PrivateClassifier):
 
     def _estimate(self, query: ClassMoments, steps: NDArray[np.float64], std: NDArray[np.float64]) -> None:
         """Turn noisy sums into the fitted attributes: post-processing, no data."""
-        count, first, second = query.moments(steps)
-        count_std, first_std, second_std = query.moments(std)
-        count = np.maximum(count, 1.0)
-        mean = np.clip(first / count, -1.0, 1.0)
-        square = second / count + 0.5
-        variance = square - mean**2
-        variance_std = (
-            np.sqrt(second_std**2 + (2 * mean * first_std) ** 2 + ((second / count - 2 * mean**2) * count_std) ** 2)
-            / count
-        )
+        count, mean, variance, mean_std, variance_std = query.estimate(steps, std)
         total = count.sum()
         share = count / total
         pooled = (share * variance).sum(axis=0)
@@ -303,7 +295,7 @@ class GaussianNB(PrivateClassifier):
         # scikit-learn adds a share of the largest variance of all features. Only what stands out from the noise counts
         # here: else one feature with far too wide bounds would swamp the variances of all others.
         between = (share * (mean - (share * mean).sum(axis=0)) ** 2).sum(axis=0)
-        noise = pooled_std + (share * (first_std / count) ** 2).sum(axis=0)
+        noise = pooled_std + (share * mean_std**2).sum(axis=0)
         overall = query.half_width**2 * np.maximum(pooled + between - 3 * noise, 0.0)
         self.epsilon_ = float(self.var_smoothing * overall.max())
         self.var_ = variance + self.epsilon_

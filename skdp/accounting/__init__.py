@@ -1,13 +1,19 @@
 """What a release costs, and who pays."""
 
 from .accountant import BudgetAccountant
-from .budget import Budget, Part, Share
-from .events import Gaussian, NonPrivate, ObjectivePerturbation, Plan, Pure, Threshold, plan_of_dp_event
+from .budget import Budget, Part, Share, divide
+from .display import BudgetDisplay
+from .events import External, Gaussian, NonPrivate, ObjectivePerturbation, Plan, Pure, Threshold, plan_of_dp_event
+from .parameters import public_parameters
 from .report import PrivacyReport
+from .summary import AccountSummary
 
 __all__ = [
+    "AccountSummary",
     "Budget",
     "BudgetAccountant",
+    "BudgetDisplay",
+    "External",
     "Gaussian",
     "NonPrivate",
     "ObjectivePerturbation",
@@ -17,5 +23,7 @@ __all__ = [
     "Pure",
     "Share",
     "Threshold",
+    "divide",
     "plan_of_dp_event",
+    "public_parameters",
 ]

@@ -1,6 +1,8 @@
 """What one fit may spend: a budget divided into parts before anything looks at the data."""
 
+import functools
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -79,11 +81,30 @@ class Part:
 
 
 class Budget:
-    """The budget of one fit, divided into named parts.
+    """The budget of one fit in parts that can be spent once each.
+
+    Parameters
+    ----------
+    plan : Plan
+        The cost of the whole, as plain data; see `divide`.
+    """
+
+    def __init__(self, plan: events.Plan) -> None:
+        self.plan = plan
+        self._parts = {name: Part(name, event) for name, event in plan.parts}
+
+    def __getitem__(self, name: str) -> Part:
+        return self._parts[name]
+
+
+@functools.lru_cache(maxsize=1024)
+def divide(epsilon: float, delta: float, shares: tuple[Share, ...]) -> events.Plan:
+    """Divide a guarantee over the releases of a fit, or of all fits of a pipeline, before anything looks at the data.
 
     With delta > 0 the parts divide mu squared, where mu(epsilon, delta) is the parameter of the Gaussian mechanism;
-    this composes exactly. With delta = 0 they divide epsilon. A fit that perturbs an objective keeps 0.5 % of mu
-    squared back for the composition with the other parts (`conversions.calibrate_objective`).
+    this composes exactly. With delta = 0 they divide epsilon. Where an objective is perturbed, a little of mu squared
+    is kept back for the composition with the other parts (`conversions.calibrate_objectives`). Where labels are
+    discovered, a tenth of delta is divided over the thresholds.
 
     Parameters
     ----------
@@ -91,56 +112,44 @@ class Budget:
         Positive and finite.
     delta : float
         In [0, 1).
-    shares : list of Share
+    shares : tuple of Share
 
-    Attributes
-    ----------
-    plan : Plan
-        The cost of the whole, as plain data.
+    Returns
+    -------
+    Plan
+        Verified: whatever the shares, the parts add up to no more than the guarantee.
     """
+    total = math.fsum(share.weight for share in shares)
+    fractions = [share.weight / total for share in shares]
+    parts = _pure_parts(epsilon, shares, fractions) if delta == 0 else _parts(epsilon, delta, shares, fractions)
+    plan = events.Plan(float(epsilon), float(delta), tuple(parts))
+    plan.verify()
+    return plan
 
-    def __init__(self, epsilon: float, delta: float, shares: list[Share]) -> None:
-        epsilon, delta = float(epsilon), float(delta)
-        weights = {share.name: share.weight for share in shares}
-        total = math.fsum(weights.values())
-        fractions = {name: weight / total for name, weight in weights.items()}
-        make = self._pure_events if delta == 0 else self._gaussian_events
-        parts = make(epsilon, delta, shares, fractions)
-        self.fractions = fractions
-        self.plan = events.Plan(epsilon, delta, tuple(parts.items()))
-        self.plan.verify()  # whatever the shares, the claim holds or no budget exists
-        self._parts = {name: Part(name, event) for name, event in parts.items()}
 
-    def __getitem__(self, name: str) -> Part:
-        return self._parts[name]
+def _pure_parts(epsilon: float, shares: Iterable[Share], fractions: list[float]) -> list[tuple[str, events.Event]]:
+    epsilon *= 1 - conversions.MARGIN  # the parts' sum is rounded; it must not pass epsilon
+    return [(share.name, events.Pure(f * epsilon)) for share, f in zip(shares, fractions, strict=True)]
 
-    @staticmethod
-    def _pure_events(
-        epsilon: float, delta: float, shares: list[Share], fractions: dict[str, float]
-    ) -> dict[str, events.Event]:
-        epsilon *= 1 - conversions.MARGIN  # the parts' sum is rounded; it must not pass epsilon
-        return {share.name: events.Pure(fractions[share.name] * epsilon) for share in shares}
 
-    @staticmethod
-    def _gaussian_events(
-        epsilon: float, delta: float, shares: list[Share], fractions: dict[str, float]
-    ) -> dict[str, events.Event]:
-        names = {share.kind: share.name for share in shares}
-        threshold_delta = delta * _THRESHOLD_DELTA_SHARE if "threshold" in names else 0.0
-        delta -= threshold_delta
-        if "objective" in names:
-            currency, floor = conversions.calibrate_objective(epsilon, delta, fractions[names["objective"]])
-        else:
-            currency, floor = conversions.gaussian_mu(epsilon, delta), 0.0
+def _parts(
+    epsilon: float, delta: float, shares: tuple[Share, ...], fractions: list[float]
+) -> list[tuple[str, events.Event]]:
+    threshold_weight = math.fsum(share.weight for share in shares if share.kind == "threshold")
+    threshold_delta = delta * _THRESHOLD_DELTA_SHARE if threshold_weight else 0.0
+    objectives = [f for share, f in zip(shares, fractions, strict=True) if share.kind == "objective"]
+    # Without objectives this is gaussian_mu and no floors.
+    currency, floors = conversions.calibrate_objectives(epsilon, delta - threshold_delta, objectives)
+    remaining_floors = iter(floors)
 
-        def event(share: Share) -> events.Event:
-            mu = math.sqrt(fractions[share.name]) * currency
-            match share.kind:
-                case "objective":
-                    return events.ObjectivePerturbation(mu, floor)
-                case "threshold":
-                    return events.Threshold(mu, threshold_delta)
-                case _:
-                    return events.Gaussian(mu)
+    def event(share: Share, fraction: float) -> events.Event:
+        mu = math.sqrt(fraction) * currency
+        match share.kind:
+            case "objective":
+                return events.ObjectivePerturbation(mu, next(remaining_floors))
+            case "threshold":
+                return events.Threshold(mu, threshold_delta * share.weight / threshold_weight)
+            case _:
+                return events.Gaussian(mu)
 
-        return {share.name: event(share) for share in shares}
+    return [(share.name, event(share, f)) for share, f in zip(shares, fractions, strict=True)]

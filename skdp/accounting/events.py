@@ -5,10 +5,14 @@ JSON and read by another program. The neighbouring relation is the library's onl
 """
 
 import dataclasses
+import functools
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias
+
+import numpy as np
+from scipy.optimize import bisect
 
 from . import conversions
 
@@ -65,8 +69,18 @@ class NonPrivate:
 
 
 @dataclass(frozen=True)
+class External:
+    """A release of another library, described by its dp_accounting event and taken on trust.
+
+    `description` is the event as plain data, for the record: nothing is ever made from it.
+    """
+
+    description: dict[str, Any]
+
+
+@dataclass(frozen=True)
 class Plan:
-    """Named releases fixed in advance that together are (epsilon, delta)-DP: the cost of one fit.
+    """Named releases fixed in advance that together are (epsilon, delta)-DP: the cost of one fit or pipeline.
 
     Parameters
     ----------
@@ -74,19 +88,24 @@ class Plan:
         The guarantee of the whole.
     parts : tuple of (str, event) pairs
         Empty for a guarantee that is taken on trust, such as that of another library.
+    exceptions : tuple of str
+        Steps of a pipeline that learn from the data without privacy because the user allowed it: the guarantee does
+        not cover them.
     """
 
     epsilon: float
     delta: float
     parts: tuple[tuple[str, "Event"], ...] = ()
+    exceptions: tuple[str, ...] = ()
 
     def verify(self) -> None:
         """Raise ValueError unless the parts add up to no more than (epsilon, delta), and nothing is negative."""
-        amounts = [self.epsilon, self.delta, *(x for _, part in self.parts for x in dataclasses.astuple(part))]
+        parts = [part for _, part in self.parts if not isinstance(part, External)]
+        amounts = [self.epsilon, self.delta, *(x for part in parts for x in dataclasses.astuple(part))]
         if not all(amount >= 0 for amount in amounts) or self.delta >= 1:
             raise ValueError(f"A plan costs epsilon >= 0 and delta in [0, 1), and so do its parts. Got {self}.")
-        if not self.parts:
-            return
+        if len(parts) < len(self.parts) or not parts:
+            return  # taken on trust
         needed = delta_of([event for _, event in self.parts], self.epsilon)
         if not needed <= self.delta:
             raise ValueError(
@@ -95,7 +114,7 @@ class Plan:
             )
 
 
-Event: TypeAlias = Gaussian | Pure | ObjectivePerturbation | Threshold | NonPrivate | Plan
+Event: TypeAlias = Gaussian | Pure | ObjectivePerturbation | Threshold | NonPrivate | External | Plan
 
 
 def plan_of_dp_event(dp_event: "DpEvent", delta: float) -> Plan:
@@ -124,14 +143,27 @@ def plan_of_dp_event(dp_event: "DpEvent", delta: float) -> Plan:
     """
     from dp_accounting.pld import PLDAccountant  # a second of imports that most users never need
 
-    return Plan(float(PLDAccountant().compose(dp_event).get_epsilon(delta)), delta)
+    epsilon = float(PLDAccountant().compose(dp_event).get_epsilon(delta))
+    return Plan(epsilon, float(delta), (("dp_accounting", External(_plain(dp_event))),))
+
+
+def _plain(value: Any) -> Any:
+    """A dp_accounting event, or a value in it, as plain data that `json.dumps` accepts."""
+    if hasattr(value, "to_named_tuple"):
+        fields = (name for name in value.to_named_tuple()._fields if name not in ("module_name", "class_name"))
+        return {"type": type(value).__name__, **{name: _plain(getattr(value, name)) for name in fields}}
+    if isinstance(value, np.ndarray | np.generic):
+        return _plain(value.tolist())
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    return value if isinstance(value, str | int | float | None) else repr(value)
 
 
 def delta_of(events: Iterable[Event], epsilon: float) -> float:
     """The delta at which releases composed with each other are (epsilon, delta)-DP.
 
-    Exact for Gaussian parts. Pure parts beside Gaussian ones count as the mu of `conversions.pure_to_mu`; at most
-    one part may be objective perturbation.
+    Exact for Gaussian parts. Pure parts beside others count as the mu of `conversions.pure_to_mu`; objective
+    perturbations compose as in `conversions.composed_delta`.
 
     Parameters
     ----------
@@ -145,59 +177,98 @@ def delta_of(events: Iterable[Event], epsilon: float) -> float:
     events = list(events)
     pure = [e.epsilon for e in events if isinstance(e, Pure)]
     gaussian = [e.mu for e in events if isinstance(e, Gaussian | Threshold)]
-    objective = [e for e in events if isinstance(e, ObjectivePerturbation)]
+    objective = [(e.mu, e.floor) for e in events if isinstance(e, ObjectivePerturbation)]
     failure = math.fsum(e.delta for e in events if isinstance(e, Threshold))
-    if len(pure) + len(gaussian) + len(objective) != len(events) or len(objective) > 1:
+    if len(pure) + len(gaussian) + len(objective) != len(events):
         raise TypeError(f"Cannot compose these events into one (epsilon, delta): {events}.")
     if not gaussian and not objective and math.fsum(pure) <= epsilon:
         return 0.0
     mu_rest = math.hypot(*gaussian, *map(conversions.pure_to_mu, pure))
-    if objective:
-        mu_rest = max(mu_rest, 1e-6 * objective[0].mu)  # the quadrature needs some; a little more is on the safe side
-        return failure + conversions.objective_delta(epsilon, objective[0].floor, objective[0].mu, mu_rest)
-    return failure + float(conversions.gaussian_delta(epsilon, mu_rest))
+    return failure + conversions.composed_delta(epsilon, objective, mu_rest)
 
 
-def rdp(event: Event, alpha: float) -> float:
-    """The Renyi divergence bound of order `alpha` > 1 of an event.
+@functools.lru_cache(maxsize=1024)
+def epsilon_of(events: tuple[Event, ...], delta: float) -> float:
+    """The epsilon at which releases composed with each other are (epsilon, delta)-DP: `delta_of` turned round.
+
+    Parameters
+    ----------
+    events : tuple of events
+    delta : float
+
+    Returns
+    -------
+    float
+    """
+    high = 1.0
+    while delta_of(events, high) > delta:
+        high *= 2
+    if delta_of(events, 0.0) <= delta:
+        return 0.0
+    epsilon = bisect(lambda epsilon: 1.0 if delta_of(events, epsilon) > delta else -1.0, 0.0, high, xtol=1e-10)
+    return epsilon + 2e-10
+
+
+def rdp(event: Event, alpha: float) -> tuple[float, float]:
+    """What an event costs in Renyi differential privacy of one order.
 
     Parameters
     ----------
     event : event
     alpha : float
+        Above 1.
 
     Returns
     -------
-    float
-        Infinity where the event fails with some probability delta > 0 that no finite order covers.
+    rho : float
+        Bound on the Renyi divergence of order alpha, unless something fails that has
+    failure : float
+        at most this probability: that of a threshold, or the delta of a guarantee without known parts, which counts
+        as an epsilon-DP mechanism that fails with probability delta (Kairouz, Oh, Viswanath 2015).
     """
     match event:
         case Gaussian(mu=mu):
-            return conversions.gaussian_rdp(alpha, mu)
+            return conversions.gaussian_rdp(alpha, mu), 0.0
+        case Threshold(mu=mu, delta=delta):
+            return conversions.gaussian_rdp(alpha, mu), delta
         case Pure(epsilon=epsilon):
-            return conversions.pure_rdp(alpha, epsilon)
+            return conversions.pure_rdp(alpha, epsilon), 0.0
         case ObjectivePerturbation(mu=mu, floor=floor):
-            return conversions.objective_rdp(alpha, floor, mu)
-        case Plan(parts=parts) if parts:
-            return math.fsum(rdp(part, alpha) for _, part in parts)
-    return math.inf
+            return conversions.objective_rdp(alpha, floor, mu), 0.0
+        case Plan(epsilon=epsilon, delta=delta, parts=parts):
+            trusted = conversions.pure_rdp(alpha, epsilon), delta
+            if not parts or any(isinstance(part, External) for _, part in parts):
+                return trusted
+            costs = [rdp(part, alpha) for _, part in parts]
+            known = math.fsum(rho for rho, _ in costs), math.fsum(failure for _, failure in costs)
+            return known if delta > 0 else min(known, trusted)
+    return math.inf, 0.0
 
 
 def to_dict(event: Event) -> dict[str, Any]:
     """An event as plain data that `json.dumps` accepts."""
-    names = [field.name for field in dataclasses.fields(event) if field.name != "parts"]
-    data = {"type": type(event).__name__, **{name: float(getattr(event, name)) for name in names}}
-    if isinstance(event, Plan):
-        data["parts"] = [{"name": name, **to_dict(part)} for name, part in event.parts]
+    data: dict[str, Any] = {"type": type(event).__name__}
+    for field in dataclasses.fields(event):
+        match field.name, getattr(event, field.name):
+            case "parts", parts:
+                data["parts"] = [{"name": name, **to_dict(part)} for name, part in parts]
+            case "exceptions", exceptions:
+                data["exceptions"] = list(exceptions)
+            case "description", description:
+                data["description"] = description
+            case name, number:
+                data[name] = float(number) if math.isfinite(number) else str(float(number))  # JSON has no infinity
     return data
 
 
 def from_dict(data: Mapping[str, Any]) -> Event:
     """The event that `to_dict` turned into `data`."""
     fields = {key: value for key, value in data.items() if key not in ("type", "name")}
+    fields.update({key: float(value) for key, value in fields.items() if isinstance(value, str)})
     if data["type"] == "Plan":
         fields["parts"] = tuple((part["name"], from_dict(part)) for part in data["parts"])
+        fields["exceptions"] = tuple(data["exceptions"])
     return _TYPES[data["type"]](**fields)
 
 
-_TYPES = {cls.__name__: cls for cls in (Gaussian, Pure, ObjectivePerturbation, Threshold, NonPrivate, Plan)}
+_TYPES = {cls.__name__: cls for cls in (Gaussian, Pure, ObjectivePerturbation, Threshold, NonPrivate, External, Plan)}

@@ -1,12 +1,28 @@
 """What a fit spent and how, for people and programs."""
 
+import dataclasses
 import html
+import math
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any, Self
 
 from . import events
-from .budget import Budget
+from .conversions import pure_to_mu
+from .rendering import (
+    add_up,
+    colours_of,
+    html_bar,
+    html_legend,
+    html_table,
+    mechanism,
+    plain,
+    printable,
+    steps,
+    text_table,
+    to_frame,
+    to_json,
+)
 
 RELATION = "add or remove one row"
 
@@ -31,12 +47,16 @@ class PrivacyReport:
     epsilon, delta : float
         What the fitted attributes satisfy with respect to the rows of the training data.
     releases : tuple of Release
-        What was drawn from the data. The shares are of mu squared (delta > 0) or of epsilon (delta = 0).
+        What was drawn from the data. The shares are of mu squared (delta > 0) or of epsilon (delta = 0). A pipeline's
+        are named by step and release, as in "logisticregression: objective".
     secure : bool
         Whether the noise came from the operating system's cryptographic generator. False when `random_state` was
         given: who knows the seed can take the noise away.
     relation : str
         The neighbouring relation of the guarantee.
+    exceptions : tuple of str
+        Steps of a pipeline that learnt from the data without privacy, as the user allowed: the guarantee does not cover
+        them.
     """
 
     estimator: str
@@ -45,53 +65,114 @@ class PrivacyReport:
     releases: tuple[Release, ...] = ()
     secure: bool = True
     relation: str = RELATION
+    exceptions: tuple[str, ...] = ()
 
     @classmethod
-    def of(cls, estimator: str, budget: Budget, secure: bool) -> Self:
-        """The report of a fit that spent a whole `Budget`."""
-        releases = tuple(Release(name, event, budget.fractions[name]) for name, event in budget.plan.parts)
-        return cls(estimator, budget.plan.epsilon, budget.plan.delta, releases, secure)
+    def of(cls, estimator: str, plan: events.Plan, secure: bool) -> Self:
+        """The report of a fit that spent a whole plan."""
+        weights = [_weight(event, pure=plan.delta == 0) for _, event in plan.parts]
+        releases = tuple(
+            Release(name, event, weight / math.fsum(weights))
+            for (name, event), weight in zip(plan.parts, weights, strict=True)
+        )
+        return cls(estimator, plan.epsilon, plan.delta, releases, secure, exceptions=plan.exceptions)
 
     def __add__(self, other: "PrivacyReport") -> "PrivacyReport":
         """The report of two fits on the same people: basic composition."""
         return PrivacyReport(
             self.estimator, self.epsilon + other.epsilon, self.delta + other.delta, self.releases + other.releases,
-            self.secure and other.secure,
+            self.secure and other.secure, exceptions=tuple(dict.fromkeys(self.exceptions + other.exceptions)),
         )  # fmt: skip
 
     def to_dict(self) -> dict[str, Any]:
-        """The report as plain data that `json.dumps` accepts."""
+        """The report as plain data that `json.dumps` accepts; what is not finite is text, such as "inf".
+
+        Returns
+        -------
+        dict
+            The attributes, and "guarantee": what they promise, in words.
+        """
+        fields = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
         releases = [{"name": r.name, "share": r.share, "event": events.to_dict(r.event)} for r in self.releases]
-        return {**asdict(self), "releases": releases}
+        return plain({**fields, "releases": releases, "guarantee": self._guarantee()})
 
-    def _rows(self) -> Iterator[tuple[str, str, str, str]]:
+    def to_json(self, **options: Any) -> str:
+        """The report as strict JSON.
+
+        Parameters
+        ----------
+        **options
+            Those of `json.dumps`.
+
+        Returns
+        -------
+        str
+        """
+        return to_json(self.to_dict(), **options)
+
+    def to_frame(self) -> Any:
+        """The releases as a data frame: pandas, or polars where pandas is not installed.
+
+        Returns
+        -------
+        pandas.DataFrame or polars.DataFrame
+            A row for each release: its step (empty outside of pipelines), name, mechanism, the mechanism's numbers
+            (missing where it has no such number) and share.
+        """
+        amounts = dict.fromkeys(("mu", "epsilon", "floor", "delta"), float)
+        rows = []
         for release in self.releases:
-            kind, *values = events.to_dict(release.event).items()
-            yield release.name, kind[1], ", ".join(f"{k}={v:.4g}" for k, v in values), f"{release.share:.2%}"
+            step, _, short = release.name.rpartition(": ")
+            known = (getattr(release.event, name, None) for name in amounts)
+            rows.append((step, short, mechanism(release.event)[0], *known, release.share))
+        return to_frame(rows, {"step": str, "release": str, "mechanism": str, **amounts, "share": float})
 
-    def _headline(self) -> str:
+    def _rows(self) -> Iterator[tuple[str, ...]]:
+        for release in self.releases:
+            yield printable(release.name), *mechanism(release.event), f"{release.share:.2%}"
+
+    def _guarantee(self) -> str:
+        promise = f"({self.epsilon:g}, {self.delta:g})-differentially private; neighbours: {self.relation}"
+        if math.isinf(self.epsilon):
+            promise = "not differentially private (epsilon=inf)"
+        if not self.exceptions:
+            return promise
         return (
-            f"{self.estimator}: ({self.epsilon:g}, {self.delta:g})-differentially private; neighbours: {self.relation}"
+            f"not differentially private as a whole: the guarantee does not cover {steps(self.exceptions)}, which "
+            f"learnt from the data without privacy. Taking that as given, the rest is {promise}"
         )
 
     def _noise(self) -> str:
+        if math.isinf(self.epsilon):
+            some = "Not everything had noise added" if self.releases else "No noise was added"
+            return f"{some}: this model is not private."
         if not self.releases:
-            return "No noise was added: this model is not private."
+            return "The guarantee is taken on trust: what was released is not known."
         if self.secure:
             return "Noise from the operating system's cryptographic generator."
         return "Noise from a seed (random_state): not secure, for tests and teaching only."
 
     def __str__(self) -> str:
-        rows = [("release", "mechanism", "parameters", "share"), *self._rows()] if self.releases else []
-        widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-        table = ["  " + "  ".join(f"{c:<{w}}" for c, w in zip(row, widths, strict=True)).rstrip() for row in rows]
-        return "\n".join([self._headline(), *table, self._noise()])
+        table = text_table([_HEAD, *self._rows()]) if self.releases else []
+        return "\n".join([f"{self.estimator}: {self._guarantee()}", *table, self._noise()])
 
     def _repr_html_(self) -> str:
-        def cells(row: tuple[str, ...], tag: str) -> str:
-            return "<tr>" + "".join(f"<{tag}>{html.escape(cell)}</{tag}>" for cell in row) + "</tr>"
+        guarantee = f"<p><b>{html.escape(self.estimator)}</b>: {html.escape(self._guarantee())}</p>"
+        noise = f"<p>{html.escape(self._noise())}</p>"
+        if not self.releases:
+            return f"<div>{guarantee}{noise}</div>"
+        total = math.fsum(release.share for release in self.releases)
+        shares = add_up((release.name, release.share / total) for release in self.releases)
+        colours = colours_of(shares)
+        table = html_table(_HEAD, [[html.escape(cell) for cell in row] for row in self._rows()])
+        return f"<div>{guarantee}{html_bar(shares, colours)}{html_legend(shares, colours)}{table}{noise}</div>"
 
-        head = cells(("release", "mechanism", "parameters", "share"), "th")
-        body = "".join(cells(row, "td") for row in self._rows())
-        table = f"<table><thead>{head}</thead><tbody>{body}</tbody></table>" if self.releases else ""
-        return f"<div><p>{html.escape(self._headline())}</p>{table}<p>{self._noise()}</p></div>"
+
+_HEAD = ("release", "mechanism", "parameters", "share")
+
+
+def _weight(event: Any, *, pure: bool) -> float:
+    """What a part takes of epsilon in a pure plan, of mu squared in others."""
+    if isinstance(event, events.Pure):
+        return event.epsilon if pure else pure_to_mu(event.epsilon) ** 2
+    return event.mu**2

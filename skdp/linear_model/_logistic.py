@@ -201,25 +201,24 @@ class LogisticRegression(PrivateClassifier):
             self.C_ = 1.0 if self.C == "auto" else float(self.C)
             self.data_norm_ = math.inf if self.data_norm is None else float(self.data_norm)
             return self
-        budget, noise = self._open_budget()
-        if classes is None:
-            classes, codes = self._discover_classes(y, budget, noise)
-            self._check_two_classes(classes, " The labels were discovered; the budget of this fit is spent.")
-
-        rows = Rows(X, codes, norms=True)
-        norm = self.data_norm
-        if norm is None:
-            norm = row_norm(rows, budget["row norm"], noise)
-        constant = self.intercept_scaling * norm if self.fit_intercept else 0.0
-        rows = rows.clipped(norm)
-        w, ridge = self._noisy_minimum(rows, classes, math.hypot(norm, constant), constant, budget, noise)
+        with self._open_budget() as (budget, noise):
+            if classes is None:
+                classes, codes = self._discover_classes(y, budget, noise)
+                self._check_two_classes(classes, " The labels were discovered; the budget of this fit is spent.")
+            rows = Rows(X, codes, norms=True)
+            norm = self.data_norm
+            if norm is None:
+                norm = row_norm(rows, budget["row norm"], noise)
+            constant = self.intercept_scaling * norm if self.fit_intercept else 0.0
+            rows = rows.clipped(norm)
+            w, ridge = self._noisy_minimum(rows, classes, math.hypot(norm, constant), constant, budget, noise)
 
         self.classes_ = classes
         self.coef_ = w[None, : X.shape[1]]
         self.intercept_ = constant * w[X.shape[1] :] if self.fit_intercept else np.zeros(1)
         self.C_ = 1 / ridge
         self.data_norm_ = float(norm)
-        self.privacy_ = PrivacyReport.of(type(self).__name__, budget, noise.secure)
+        self.privacy_ = PrivacyReport.of(type(self).__name__, budget.plan, noise.secure)
         return self
 
     def decision_function(self, X: ArrayLike | Matrix) -> NDArray[np.float64]:

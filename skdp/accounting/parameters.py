@@ -1,0 +1,43 @@
+"""The public parameters of an estimator as plain data, for the record."""
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from sklearn.base import BaseEstimator
+
+
+def public_parameters(estimator: BaseEstimator) -> dict[str, Any]:
+    """The constructor parameters of an estimator as plain data that `json.dumps` accepts.
+
+    Parameters
+    ----------
+    estimator : estimator
+        Its accountant is left out. Its random_state is only said to be given: who knows a seed can take noise away.
+
+    Returns
+    -------
+    dict
+        Nested estimators become ``{"estimator": name, **parameters}``; functions and other objects become their names.
+    """
+    parameters = {name: value for name, value in estimator.get_params(deep=False).items() if name != "accountant"}
+    if parameters.get("random_state") is not None:
+        parameters["random_state"] = "given"
+    return {name: _plain(value) for name, value in parameters.items()}
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, np.ndarray | np.generic):
+        value = value.tolist()
+    if isinstance(value, float):
+        return value if math.isfinite(value) else str(value)
+    if isinstance(value, bool | int | str | None):
+        return value
+    if isinstance(value, BaseEstimator):
+        return {"estimator": type(value).__name__, **public_parameters(value)}
+    if isinstance(value, Mapping):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple | set | frozenset | range):
+        return [_plain(item) for item in value]
+    return getattr(value, "__qualname__", type(value).__qualname__)
