@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -56,6 +57,19 @@ class Histogram(Query):
         n_columns, n_bins = self._shape
         flat = self._bins_of(block) + n_bins * np.arange(n_columns)
         return (np.bincount(flat.ravel(), minlength=n_columns * n_bins).reshape(self._shape),)
+
+
+class Moments(NamedTuple):
+    """Noisy numbers of rows, at least 1, and moments of z with the standard deviations of their noise.
+
+    The variances are unbiased as far as noise goes, and may be negative.
+    """
+
+    n_rows: NDArray[np.float64]
+    mean: NDArray[np.float64]
+    variance: NDArray[np.float64]
+    mean_std: NDArray[np.float64]
+    variance_std: NDArray[np.float64]
 
 
 class ClassMoments(Query):
@@ -126,3 +140,26 @@ class ClassMoments(Query):
         """
         d = self.lower.size
         return steps[:, :1], steps[:, 1 : d + 1] / self._ONE, steps[:, d + 1 :] / self._ONE**2
+
+    def estimate(self, steps: NDArray[np.float64], std: NDArray[np.float64]) -> "Moments":
+        """Counts, means and variances of z from noisy sums, and the noise in them: post-processing.
+
+        Parameters
+        ----------
+        steps, std : ndarray of shape (n_classes, 1 + 2 * n_features)
+            Noisy sums in integer steps, and the standard deviation of their noise.
+
+        Returns
+        -------
+        Moments
+        """
+        count, first, second = self.moments(steps)
+        count_std, first_std, second_std = self.moments(std)
+        count = np.maximum(count, 1.0)
+        mean = np.clip(first / count, -1.0, 1.0)
+        variance = second / count + 0.5 - mean**2
+        variance_std = (
+            np.sqrt(second_std**2 + (2 * mean * first_std) ** 2 + ((second / count - 2 * mean**2) * count_std) ** 2)
+            / count
+        )
+        return Moments(count, mean, variance, first_std / count, variance_std)

@@ -7,8 +7,10 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from skdp.linear_model import LogisticRegression
 from skdp.naive_bayes import GaussianNB
+from skdp.pipeline import Pipeline, make_pipeline
+from skdp.preprocessing import StandardScaler
 
-ESTIMATORS = [LogisticRegression, GaussianNB]
+ESTIMATORS = [LogisticRegression, GaussianNB, StandardScaler]
 
 STRING_LABELS = (
     "fits a few dozen rows with string labels and without `classes`: so few rows cannot reveal labels privately, and "
@@ -32,17 +34,25 @@ EXPECTED_FAILURES = {
         "check_classifiers_classes": STRING_LABELS,
         "check_classifiers_one_label": ONE_LABEL,
     },
+    Pipeline: {
+        "check_classifiers_classes": STRING_LABELS,
+        "check_classifiers_one_label": ONE_LABEL,
+    },
 }
 
 
 def expected_failures(estimator):
-    return {} if math.isinf(estimator.epsilon) else EXPECTED_FAILURES[type(estimator)]
+    return {} if math.isinf(estimator.epsilon) else EXPECTED_FAILURES.get(type(estimator), {})
 
 
 @pytest.mark.filterwarnings("ignore::skdp.PrivacyWarning")
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.SkipTestWarning")
 @parametrize_with_checks(
-    [cls(epsilon=epsilon) for cls in ESTIMATORS for epsilon in (1.0, math.inf)],
+    [
+        *(cls(epsilon=epsilon) for cls in ESTIMATORS for epsilon in (1.0, math.inf)),
+        make_pipeline(GaussianNB(random_state=0)),
+        make_pipeline(GaussianNB(), epsilon=math.inf),
+    ],
     expected_failed_checks=expected_failures,
 )
 def test_sklearn_check(estimator, check):

@@ -1,0 +1,85 @@
+"""Splits of rows that do not leak how many there are."""
+
+from collections.abc import Iterator
+from numbers import Integral
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from sklearn.model_selection import BaseCrossValidator
+from sklearn.utils import check_array
+
+from .mechanisms import RandomBits
+
+
+class BernoulliSplit(BaseCrossValidator):
+    """Folds to which each row is assigned by a coin of its own.
+
+    With folds by position, as in `sklearn.model_selection.KFold`, one more row moves others from fold to fold, so
+    that data sets that are neighbours have folds that are not. With a coin for each row, one more row changes its own
+    fold and nothing else. The folds differ in size by chance.
+
+    Parameters
+    ----------
+    n_splits : int, default=5
+        Number of folds, at least 2. Each row is in the test set of one of them, with equal probabilities.
+    random_state : int, RandomState instance or None, default=None
+        None takes the coins from the operating system's generator. A seed fixes the fold of each position and thus
+        gives up what the coins are for: it is for tests and teaching.
+
+    See Also
+    --------
+    skdp.pipeline.Pipeline : Needs such folds for stacking.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skdp.model_selection import BernoulliSplit
+    >>> folds = list(BernoulliSplit(3).split(np.zeros((100, 2))))
+    >>> len(folds), sum(len(test) for train, test in folds)
+    (3, 100)
+    """
+
+    n_splits: int
+    random_state: int | np.random.RandomState | None
+
+    def __init__(self, n_splits: int = 5, *, random_state: int | np.random.RandomState | None = None) -> None:
+        if not isinstance(n_splits, Integral) or n_splits < 2:
+            raise ValueError(f"n_splits must be an integer of at least 2. Got {n_splits!r} instead.")
+        self.n_splits = int(n_splits)
+        self.random_state = random_state
+
+    def get_n_splits(self, X: Any = None, y: Any = None, groups: Any = None) -> int:
+        """Number of folds.
+
+        Parameters
+        ----------
+        X, y, groups : object
+            Ignored.
+
+        Returns
+        -------
+        int
+        """
+        return self.n_splits
+
+    def split(
+        self, X: ArrayLike, y: Any = None, groups: Any = None
+    ) -> Iterator[tuple[NDArray[np.intp], NDArray[np.intp]]]:
+        """Draw the folds.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+        y, groups : object
+            Ignored: labels and groups have no part in the folds.
+
+        Yields
+        ------
+        train, test : ndarray of int
+            Positions of the rows.
+        """
+        n_rows = X.shape[0] if hasattr(X, "shape") else len(check_array(X, ensure_2d=False, dtype=None))
+        fold = RandomBits(self.random_state).below(self.n_splits, n_rows)
+        for number in range(self.n_splits):
+            yield np.flatnonzero(fold != number), np.flatnonzero(fold == number)

@@ -1,0 +1,84 @@
+import numpy as np
+import pytest
+from sklearn.model_selection import GridSearchCV, KFold, cross_val_score
+
+from skdp.model_selection import BernoulliSplit
+from skdp.naive_bayes import GaussianNB
+
+
+def test_folds_are_a_partition():
+    X = np.zeros((200, 1))
+    splits = list(BernoulliSplit(4).split(X))
+    assert len(splits) == BernoulliSplit(4).get_n_splits() == 4
+    assert np.array_equal(np.sort(np.concatenate([test for _, test in splits])), np.arange(200))
+    for train, test in splits:
+        assert np.array_equal(np.sort(np.concatenate([train, test])), np.arange(200))
+
+
+def test_each_fold_is_equally_likely():
+    sizes = [len(test) for _, test in BernoulliSplit(5, random_state=0).split(np.zeros((100_000, 1)))]
+    assert np.all(np.abs(np.array(sizes) - 20_000) < 5 * np.sqrt(100_000 * 0.2 * 0.8))
+    assert len(set(sizes)) > 1  # they would be equal if rows were counted
+
+
+class Coins:
+    """Random bits that give each row of a data set its own coin, whatever the other rows are."""
+
+    def __init__(self, coins):
+        self.coins = coins
+
+    def below(self, bound, size):
+        assert size == len(self.coins)
+        return np.array(self.coins)
+
+
+def members(splitter, rows):
+    return [set(rows[test]) for _, test in splitter.split(rows)]
+
+
+@pytest.mark.parametrize("where", [0, 7, 20])
+def test_one_more_row_moves_no_other(monkeypatch, where):
+    from skdp import model_selection
+
+    rows = np.arange(20)
+    more = np.insert(rows, where, 99)
+    coins = np.random.RandomState(0).randint(3, size=20)
+    monkeypatch.setattr(model_selection, "RandomBits", lambda seed: Coins(coins))
+    before = members(BernoulliSplit(3), rows)
+    monkeypatch.setattr(model_selection, "RandomBits", lambda seed: Coins(np.insert(coins, where, 1)))
+    after = members(BernoulliSplit(3), more)
+    assert [fold - {99} for fold in after] == before
+    if where < 20:  # folds by position are not like that
+        assert [fold - {99} for fold in members(KFold(3), more)] != members(KFold(3), rows)
+
+
+def test_it_serves_as_cv():
+    X = np.random.RandomState(0).uniform(-1, 1, size=(300, 2))
+    y = (X[:, 0] > 0).astype(int)
+    model = GaussianNB(bounds=(-1, 1), classes=[0, 1])
+    assert cross_val_score(model, X, y, cv=BernoulliSplit(3)).shape == (3,)
+    search = GridSearchCV(model, {"var_smoothing": [1e-9, 1e-3]}, cv=BernoulliSplit(2)).fit(X, y)
+    assert search.n_splits_ == 2
+
+
+def test_folds_are_drawn_anew():
+    X = np.zeros((500, 1))
+
+    def draw(**parameters):
+        return [tuple(test) for _, test in BernoulliSplit(2, **parameters).split(X)]
+
+    assert draw() != draw()
+    assert draw(random_state=0) == draw(random_state=0)
+
+
+@pytest.mark.parametrize("n_splits", [1, 2.5, "2"])
+def test_bad_numbers_of_folds(n_splits):
+    with pytest.raises(ValueError, match="n_splits must be an integer of at least 2"):
+        BernoulliSplit(n_splits)
+
+
+def test_lists_and_frames_have_rows():
+    import pandas as pd
+
+    for X in ([[1], [2], [3]], ["a", "b", "c"], pd.DataFrame({"a": [1, 2, 3]})):
+        assert sum(len(test) for _, test in BernoulliSplit(2).split(X)) == 3
