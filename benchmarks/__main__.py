@@ -13,6 +13,8 @@ import skdp
 
 from .accuracy import logistic, naive_bayes, pure
 from .data import FOLDER
+from .ledger import ledger
+from .pipelines import pipelines
 from .speed import speed
 
 
@@ -23,7 +25,9 @@ def main():
         "logistic": lambda: logistic(options.data, options.splits),
         "naive_bayes": lambda: naive_bayes(options.data, options.splits),
         "pure": lambda: pure(options.data, options.splits),
+        "pipelines": lambda: pipelines(options.data, options.splits),
         "speed": speed,
+        "ledger": ledger,
     }
     parser.add_argument("--data", type=Path, default=FOLDER, metavar="FOLDER", help="where the CSV files are")
     parser.add_argument("--only", choices=sections, help="run one section")

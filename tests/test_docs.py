@@ -76,7 +76,7 @@ def test_public_objects_have_docstrings(name):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("page", ["index.rst", "getting_started.rst"])
+@pytest.mark.parametrize("page", ["index.rst", "getting_started.rst", "budgets.rst"])
 def test_examples_run(page):
     failed, attempted = doctest.testfile(str(DOCS / page), module_relative=False, optionflags=doctest.ELLIPSIS)
     assert attempted > 0

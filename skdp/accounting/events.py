@@ -236,12 +236,10 @@ def rdp(event: Event, alpha: float) -> tuple[float, float]:
         case ObjectivePerturbation(mu=mu, floor=floor):
             return conversions.objective_rdp(alpha, floor, mu), 0.0
         case Plan(epsilon=epsilon, delta=delta, parts=parts):
-            trusted = conversions.pure_rdp(alpha, epsilon), delta
             if not parts or any(isinstance(part, External) for _, part in parts):
-                return trusted
+                return conversions.pure_rdp(alpha, epsilon), delta
             costs = [rdp(part, alpha) for _, part in parts]
-            known = math.fsum(rho for rho, _ in costs), math.fsum(failure for _, failure in costs)
-            return known if delta > 0 else min(known, trusted)
+            return math.fsum(rho for rho, _ in costs), math.fsum(failure for _, failure in costs)
     return math.inf, 0.0
 
 

@@ -71,10 +71,15 @@ class Renyi:
     def charge(self, event: events.Plan | events.NonPrivate, dp_event: "DpEvent | None" = None) -> tuple[float, float]:
         """What an event is charged."""
         if dp_event is None:
-            return events.rdp(event, self.alpha)
-        from dp_accounting.rdp import RdpAccountant  # a second of imports that most users never need
+            charges = [events.rdp(event, self.alpha)]
+        else:
+            from dp_accounting.rdp import RdpAccountant  # a second of imports that most users never need
 
-        return float(RdpAccountant([self.alpha]).compose(dp_event).rdp[0]), 0.0
+            charges = [(float(RdpAccountant([self.alpha]).compose(dp_event).rdp[0]), 0.0)]
+        if isinstance(event, events.Plan):
+            charges.append(events.rdp(events.Plan(event.epsilon, event.delta), self.alpha))
+        # Both are true of the event, whatever the data: take the one that leaves more room.
+        return min(charges, key=lambda charge: max(c / limit for c, limit in zip(charge, self.limits, strict=True)))
 
     def remaining(self, left: tuple[float, float], delta: float | None) -> tuple[float, float]:
         """The largest (epsilon, delta) of one more release with Gaussian noise, given what is left of the limits."""
