@@ -44,8 +44,8 @@ def ledger():
                 rows.append(_row("PostgreSQL", n_processes, _spends(location, n_processes)))
     yield (
         f"Milliseconds of a spend until it is on disk: {_SPENDS} spends in all, by processes that do nothing else. The "
-        "disk decides: SQLite waits for it five times in a spend that is alone, and as rarely as once while others have "
-        f"it open. PostgreSQL is measured where {_POSTGRESQL} names a server.",
+        "disk decides: SQLite waits for it five times in a spend that is alone, and as rarely as once while others "
+        f"have it open. PostgreSQL is measured where {_POSTGRESQL} names a server.",
         rows,
     )
 

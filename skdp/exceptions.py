@@ -11,6 +11,8 @@ class BudgetExceededError(BaseException):
     Not an `Exception`, like `KeyboardInterrupt`: searches and cross-validation catch every exception of a fit, note a
     missing score and go on, so that the model which still fits into the budget would win over a better one that does
     not. A refused fit ends the search instead. To handle it, name it: ``except BudgetExceededError``.
+
+    The pools of `multiprocessing` hang if a task raises such an error: map fits with joblib or `concurrent.futures`.
     """
 
 

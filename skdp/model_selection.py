@@ -17,7 +17,8 @@ class BernoulliSplit(BaseCrossValidator):
 
     With folds by position, as in `sklearn.model_selection.KFold`, one more row moves others from fold to fold, so
     that data sets that are neighbours have folds that are not. With a coin for each row, one more row changes its own
-    fold and nothing else. The folds differ in size by chance.
+    fold and nothing else. The folds differ in size by chance, and of a dozen rows one may well be empty: use it on
+    hundreds.
 
     Parameters
     ----------

@@ -10,8 +10,9 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn import pipeline
-from sklearn.base import BaseEstimator, clone
+from sklearn.base import BaseEstimator, clone, is_classifier
 from sklearn.compose import ColumnTransformer
+from sklearn.preprocessing import FunctionTransformer, OneHotEncoder
 from sklearn.utils import Bunch, Tags, get_tags
 from sklearn.utils.metadata_routing import MetadataRouter
 from sklearn.utils.metaestimators import available_if
@@ -31,7 +32,9 @@ def _last_step_has(method: str) -> Callable[["Pipeline"], bool]:
 
     def check(self: "Pipeline") -> bool:
         last = self[-1]
-        return last in (None, "passthrough") or bool(getattr(last, method))
+        if last in (None, "passthrough"):
+            return method in ("transform", "inverse_transform")
+        return bool(getattr(last, method))
 
     return check
 
@@ -87,9 +90,10 @@ class Pipeline(BaseComposition, PrivateEstimator):
 
     Notes
     -----
-    Rows must stay rows: a FunctionTransformer, or a function that selects columns, must treat each row by itself, and
-    nothing can check that. The output of a ColumnTransformer with a `sparse_threshold` between 0 and 1 is sparse if the
-    last step takes sparse input, and dense otherwise: scikit-learn's choice depends on how many zeros the data have.
+    Rows must stay rows: a FunctionTransformer must treat each row by itself, and nothing can check that. The output of
+    a ColumnTransformer is dense, since scikit-learn's choice depends on how many zeros the data have; it is sparse with
+    ``sparse_threshold=1`` if a OneHotEncoder with two categories or more makes sure that there are some. The inverse of
+    a FunctionTransformer is not checked: the warning would depend on the data.
 
     Voting and stacking classifiers turn labels into 0, 1, ... by looking at them. Their members need ``classes=[0, 1,
     ...]``, and y must hold every class, which is checked before anything is spent. Stacking needs folds that are drawn
@@ -196,12 +200,15 @@ class Pipeline(BaseComposition, PrivateEstimator):
         workflow = find_steps(self.steps)
         self._check_encoded_labels(workflow, y)
         inner = pipeline.Pipeline([(name, clone(step, safe=False)) for name, step in self.steps])
-        _fix_sparse_threshold(inner)
+        _make_data_free(inner)
         parameters = public_parameters(self)
         with PlannedSpend.open(self.accountant, event, type(self).__name__, parameters) as spend:
             for step, plan in zip(workflow.steps, self._divided(event, workflow), strict=True):
                 inner.set_params(**_budget_parameters(step, plan, spend))
+            if isinstance(event, Plan) and event.exceptions:
+                spend.charge()  # these steps look at the data without asking
             inner.fit(X, y, **params)
+        _forget_coins(inner)
         self.pipeline_ = inner
         self.privacy_ = (
             PrivacyReport(type(self).__name__, math.inf, 0.0)
@@ -379,6 +386,11 @@ class Pipeline(BaseComposition, PrivateEstimator):
             A plan whose parts are named ``"step: release"``, or a non-private event if epsilon is infinite.
         """
         validate_parameters(self)
+        for step in self.steps:
+            if not (isinstance(step, tuple | list) and len(step) == 2 and isinstance(step[0], str)):
+                raise ValueError(
+                    f"steps must be pairs (name, estimator). Got {step!r} instead. make_pipeline names steps itself."
+                )
         validate_steps(list(self.steps))
         workflow = find_steps(self.steps)
         self._check(workflow)
@@ -444,8 +456,11 @@ class Pipeline(BaseComposition, PrivateEstimator):
     def _check(self, workflow: Workflow) -> None:
         """Refuse what cannot be private: from parameters alone, before any data."""
         for path in self.allow_nonprivate:
-            if path not in workflow.paths:
-                raise ValueError(f"allow_nonprivate names {path!r}, which is no step. The steps: {workflow.paths}.")
+            if path not in workflow.refused:
+                raise ValueError(
+                    f"allow_nonprivate names {path!r}, which is no step that needs it. Those that do: "
+                    f"{list(workflow.refused)}."
+                )
         for path, reason in workflow.refused.items():
             if path not in self.allow_nonprivate:
                 raise ValueError(
@@ -462,14 +477,18 @@ class Pipeline(BaseComposition, PrivateEstimator):
                 raise ValueError(
                     f"budget_weights names {path!r}, which is no private step. The private steps: {names}."
                 )
-            if not (isinstance(weight, Real) and 0 < weight < math.inf):
-                raise ValueError(f"budget_weights of {path!r} must be a positive number. Got {weight!r} instead.")
+            if not (isinstance(weight, Real) and 1e-6 <= weight <= 1e6):
+                raise ValueError(
+                    f"budget_weights of {path!r} must be a number between 1e-6 and 1e6. Got {weight!r} instead."
+                )
 
     def _check_encoded_labels(self, workflow: Workflow, y: ArrayLike) -> None:
         """Where a meta-estimator takes the set of labels from y, make sure that it is the public one."""
         for step in workflow.steps:
-            if not step.encoded:
+            if not (step.encoded and is_classifier(step.estimator)):
                 continue
+            if y is None:
+                raise ValueError(f"The step {step.path!r} is a classifier and needs y. Got None instead.")
             classes = getattr(step.estimator, "classes", None)
             if classes is None or list(classes) != list(range(len(classes))):
                 raise ValueError(
@@ -586,6 +605,11 @@ def _check_own_budget(step: Step) -> None:
             "the outer one divides its budget over all steps inside."
         )
     own = step.estimator.get_params(deep=False)
+    if isinstance(own["accountant"], Allotment):
+        raise ValueError(
+            f"The step {step.path!r} was fitted in a private pipeline, and its budget is spent. Pass a step that was "
+            "never fitted, such as the one that this pipeline was made from."
+        )
     if own["accountant"] is not None:
         raise ValueError(f"The step {step.path!r} has an accountant of its own. Pass it to the pipeline instead.")
     parameters = inspect.signature(type(step.estimator)).parameters
@@ -605,13 +629,27 @@ def _budget_parameters(step: Step, plan: Plan | NonPrivate, spend: PlannedSpend)
     return {f"{step.path}__{name}": value for name, value in parameters.items()}
 
 
-def _fix_sparse_threshold(inner: pipeline.Pipeline) -> None:
-    """Make column transformers choose between sparse and dense without looking at how many values are zero."""
-    last = inner[-1]
-    threshold = 1.0 if hasattr(last, "fit") and get_tags(last).input_tags.sparse else 0.0
+def _make_data_free(inner: pipeline.Pipeline) -> None:
+    """Take away the choices and warnings of steps that depend on the data."""
     for value in inner.get_params().values():
-        if isinstance(value, ColumnTransformer) and 0 < value.sparse_threshold < 1:
-            value.sparse_threshold = threshold
+        if isinstance(value, FunctionTransformer):
+            value.check_inverse = False
+        elif isinstance(value, ColumnTransformer) and not (value.sparse_threshold == 1 and _surely_has_zeros(value)):
+            value.sparse_threshold = 0.0
+
+
+def _surely_has_zeros(columns: ColumnTransformer) -> bool:
+    encoders = [step for _, step, _ in columns.transformers if isinstance(step, OneHotEncoder)]
+    return any(
+        encoder.drop is None and any(len(categories) > 1 for categories in encoder.categories) for encoder in encoders
+    )
+
+
+def _forget_coins(inner: pipeline.Pipeline) -> None:
+    """Take out the generator that scikit-learn's stacking leaves in its folds: who has it can draw them again."""
+    for value in inner.get_params().values():
+        if isinstance(value, BernoulliSplit) and isinstance(value.random_state, np.random.RandomState):
+            value.random_state = None
 
 
 def _to_sklearn(value: Any) -> Any:

@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 from sklearn import (
     compose,
+    decomposition,
     ensemble,
     feature_extraction,
     impute,
@@ -91,12 +92,16 @@ def _visit(step: Step, workflow: Workflow) -> None:
         workflow.seeded.append(step.path)
     if isinstance(step.estimator, PrivateEstimator):
         workflow.steps.append(step)
-    elif isinstance(step.estimator, _STACKING) and not isinstance(step.estimator.cv, BernoulliSplit):
+    elif type(step.estimator) in _STACKING and not isinstance(step.estimator.cv, BernoulliSplit):
         workflow.refused[step.path] = (
             f"its folds, cv={step.estimator.cv!r}, depend on how many rows there are, so that one more row moves "
             "others between folds. Use cv=skdp.model_selection.BernoulliSplit(5)"
         )
-    elif isinstance(step.estimator, _COMPOSITES):
+    elif type(step.estimator) is compose.ColumnTransformer and _columns_from_the_data(step.estimator):
+        workflow.refused[step.path] = (
+            "a function of the data chooses columns. Use lists of columns or sklearn.compose.make_column_selector"
+        )
+    elif type(step.estimator) in _COMPOSITES:  # a subclass may fit in other ways
         for member in _members(step):
             _visit(member, workflow)
     elif not _ignores_the_data(step.estimator):
@@ -104,12 +109,17 @@ def _visit(step: Step, workflow: Workflow) -> None:
 
 
 def _has_seeded_folds(estimator: Any) -> bool:
-    return isinstance(estimator, _STACKING) and getattr(estimator.cv, "random_state", None) is not None
+    return type(estimator) in _STACKING and getattr(estimator.cv, "random_state", None) is not None
 
 
 _STACKING = (ensemble.StackingClassifier, ensemble.StackingRegressor)
 _VOTING = (ensemble.VotingClassifier, ensemble.VotingRegressor)
 _COMPOSITES = (pipeline.Pipeline, compose.ColumnTransformer, pipeline.FeatureUnion, *_VOTING, *_STACKING)
+
+
+def _columns_from_the_data(columns: compose.ColumnTransformer) -> bool:
+    chosen = [choice for _, _, choice in columns.transformers]
+    return any(callable(choice) and not isinstance(choice, compose.make_column_selector) for choice in chosen)
 
 
 def _members(step: Step) -> Iterator[Step]:
@@ -149,8 +159,17 @@ def _ignores_the_data(estimator: Any) -> bool:
         tags = get_tags(estimator)
     except (AttributeError, TypeError):  # not an estimator of scikit-learn's kind
         return False
-    # A model may predict without a fit and yet learn, as Gaussian processes do; a stateless transformer does not.
-    return not tags.requires_fit and tags.estimator_type is None and hasattr(estimator, "transform")
+    # A model may predict without a fit and yet learn, as Gaussian processes do; a stateless transformer does not,
+    # unless a subclass that inherits the tag fits in its own way.
+    stateless = not tags.requires_fit and tags.estimator_type is None and hasattr(estimator, "transform")
+    tagged = _definer(estimator, "__sklearn_tags__")
+    return stateless and all(_definer(estimator, fit) >= tagged for fit in ("fit", "fit_transform", "partial_fit"))
+
+
+def _definer(estimator: Any, method: str) -> int:
+    """How far up the classes that an estimator inherits from a method is defined."""
+    classes = type(estimator).mro()
+    return next((i for i, kind in enumerate(classes) if method in vars(kind)), len(classes))
 
 
 def _given_categories(encoder: Any) -> bool:
@@ -169,6 +188,8 @@ _DATA_FREE: Mapping[type, Callable[[Any], bool]] = {
     preprocessing.PolynomialFeatures: lambda e: True,
     impute.SimpleImputer: lambda e: e.strategy == "constant" and e.keep_empty_features and not e.add_indicator,
     impute.MissingIndicator: lambda e: e.features == "all",
+    feature_extraction.image.PatchExtractor: lambda e: False,  # makes many rows of one, and epsilon is for one
+    decomposition.SparseCoder: lambda e: False,  # its solvers warn of what they find in the data
     feature_extraction.text.CountVectorizer: lambda e: e.vocabulary is not None,
     feature_extraction.text.TfidfTransformer: lambda e: not e.use_idf,
     kernel_approximation.RBFSampler: lambda e: e.gamma != "scale",
@@ -182,6 +203,8 @@ def _remedy(estimator: Any) -> str:
     """Why an estimator cannot be a step, and what to use instead."""
     if isinstance(estimator, _DefaultFinalEstimator):
         return "its default final estimator is not private. Pass one of skdp, such as LogisticRegression"
+    if type(estimator) in (feature_extraction.image.PatchExtractor, decomposition.SparseCoder):
+        return f"{type(estimator).__name__} does not treat each row by itself. Use it before, on public data only"
     if type(estimator) in _DATA_FREE:
         return (
             f"{type(estimator).__name__} learns from the data with these parameters. Give it all that it would learn, "

@@ -101,7 +101,7 @@ CASES = {
     "OneVsRestClassifier": Case(one_vs_rest, 4),
 }  # fmt: skip
 
-# Those that catch the errors of a fit. All but the last let one_at_a_time work.
+# Those that catch the errors of a fit. The last has no pre_dispatch.
 SEARCHES = ["GridSearchCV of a Pipeline", "RandomizedSearchCV", "cross_val_score", "SequentialFeatureSelector"]
 
 
@@ -130,7 +130,7 @@ def test_every_fit_is_charged_once(name, backend, n_jobs):
 
 
 def one_at_a_time(fit):
-    """Fits in turns. A pool of multiprocessing hangs if it is stopped while a worker hands in a result (CPython)."""
+    """A pool of multiprocessing may hang if it is stopped while a worker hands in a result (CPython issue 73945)."""
     if isinstance(fit, partial):
         return partial(fit, pre_dispatch=1)
     return fit.__self__.set_params(pre_dispatch=1).fit

@@ -7,6 +7,7 @@ import joblib
 import numpy as np
 import pandas as pd
 import pytest
+from scipy import sparse
 from sklearn import ensemble, linear_model, naive_bayes, pipeline
 from sklearn.base import BaseEstimator, TransformerMixin, clone
 from sklearn.compose import ColumnTransformer
@@ -142,9 +143,10 @@ def test_one_entry_from_many_workers(backend):
     assert model.score(*data()) > 0.5
     (entry,) = accountant.entries()
     assert (entry.epsilon, entry.outcome) == (1.0, "completed")
-    with joblib.parallel_backend(backend), pytest.raises(BudgetExceededError, match="Pipeline needs epsilon=1"):
-        model.fit(*data())
-    assert len(accountant.entries()) == 1
+    if backend != "multiprocessing":  # whose pools may hang when they are stopped by an error (CPython issue 73945)
+        with joblib.parallel_backend(backend), pytest.raises(BudgetExceededError, match="Pipeline needs epsilon=1"):
+            model.fit(*data())
+        assert len(accountant.entries()) == 1
 
 
 def test_a_refused_pipeline_never_reaches_the_data(monkeypatch):
@@ -202,8 +204,8 @@ def test_a_fit_that_breaks_after_the_first_look_has_paid(monkeypatch):
         ([make_pipeline(lr())], {}, "Use sklearn.pipeline.Pipeline there"),
         ([Normalizer()], {}, "None of the steps is private"),
         ([lr()], {"budget_weights": {"lr": 1}}, r"budget_weights names 'lr', .* \['logisticregression'\]"),
-        ([lr()], {"budget_weights": {"logisticregression": 0}}, "must be a positive number. Got 0"),
-        ([lr()], {"allow_nonprivate": ["scaler"]}, "allow_nonprivate names 'scaler', which is no step"),
+        ([lr()], {"budget_weights": {"logisticregression": 0}}, "must be a number between 1e-6 and 1e6. Got 0"),
+        ([lr()], {"allow_nonprivate": ["scaler"]}, "allow_nonprivate names 'scaler', which is no step that needs it"),
         ([LogisticRegression()], {"delta": 0}, "The step 'logisticregression': delta=0 needs classes"),
         ([lr(data_norm=-1)], {}, "The step 'logisticregression': The 'data_norm' parameter"),
         ([lr()], {"epsilon": -1}, "The 'epsilon' parameter of Pipeline"),
@@ -335,11 +337,11 @@ def test_private_steps_deep_inside_are_fitted_and_converted(n_jobs):
     assert b"skdp" not in pickle.dumps(plain)
 
 
-@pytest.mark.parametrize(("last", "expected"), [(lr(), True), (nb(), False)])
-def test_how_many_zeros_there_are_decides_nothing(last, expected):
+@pytest.mark.parametrize(("threshold", "expected"), [(0.3, False), (1, True)])
+def test_how_many_zeros_there_are_decides_nothing(threshold, expected):
     y = np.array([0, 1] * 50)
     encoder = OneHotEncoder(categories=[range(6)], handle_unknown="ignore")
-    model = make_pipeline(ColumnTransformer([("code", encoder, [0])]), last)
+    model = make_pipeline(ColumnTransformer([("code", encoder, [0])], sparse_threshold=threshold), lr())
     for column in (y, y + 100):  # a sixth of the values differ from zero, or none
         assert model.fit(column[:, None], y)[0].sparse_output_ is expected
 
@@ -413,3 +415,70 @@ def test_the_counterpart_of_naive_bayes_is_found():
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         assert make_pipeline(vote()).privacy_event().epsilon == 1.0
+
+
+def test_a_step_without_zeros_is_dense_whatever_the_threshold():
+    X, y = data()
+    columns = ColumnTransformer([("same", FunctionTransformer(sparse.csr_matrix), [0, 1])], sparse_threshold=1)
+    for values in (np.ones_like(X), np.eye(len(X), 3)):
+        assert make_pipeline(columns, lr(data_norm=2.0)).fit(values, y)[0].sparse_output_ is False
+
+
+def test_a_scaler_inside_an_ensemble():
+    member = pipeline.make_pipeline(preprocessing.StandardScaler(bounds=(-1, 1)), lr())
+    model = make_pipeline(ensemble.VotingClassifier([("member", member), ("nb", nb())])).fit(*data())
+    assert model.privacy_event().parts[0][0] == "votingclassifier__member__standardscaler: moments"
+
+
+def test_the_coins_of_stacking_are_forgotten():
+    """scikit-learn leaves the generator in the folds: with it, the folds could be drawn again."""
+    model = make_pipeline(stack()).fit(*data())
+    assert model[-1].cv.random_state is None
+
+
+class Spy(StandardScaler):
+    """Not private, and remembers that it saw the data."""
+
+    fits = []
+
+    def fit(self, X, y=None):
+        self.fits.append(1)
+        return super().fit(X, y)
+
+
+def test_what_is_allowed_to_learn_waits_for_the_charge_too():
+    accountant = BudgetAccountant(0.5, 1e-6)
+    with pytest.raises(BudgetExceededError):
+        make_pipeline(Spy(), nb(), allow_nonprivate=["spy"], accountant=accountant).fit(*data())
+    assert Spy.fits == []
+
+
+def test_a_function_is_not_checked_for_its_inverse():
+    """The warning would tell whether any value is negative."""
+    model = make_pipeline(FunctionTransformer(np.abs, inverse_func=np.abs), lr())
+    model.fit(*data())
+    assert model.steps[0][1].check_inverse
+
+
+@pytest.mark.parametrize(
+    ("build", "message"),
+    [
+        (lambda: Pipeline([lr()]), r"steps must be pairs \(name, estimator\)"),
+        (lambda: make_pipeline(clone(make_pipeline(nb()).fit(*data())[-1])), "was fitted in a private pipeline"),
+        (lambda: make_pipeline(lr(), allow_nonprivate=["logisticregression"]), "no step that needs it"),
+    ],
+)
+def test_more_mistakes(build, message):
+    with pytest.raises(ValueError, match=message):
+        build().fit(*data())
+
+
+def test_a_classifier_needs_y():
+    with pytest.raises(ValueError, match="'votingclassifier__lr' is a classifier and needs y"):
+        make_pipeline(vote()).fit(data()[0])
+
+
+def test_passthrough_does_not_predict():
+    model = Pipeline([("scale", preprocessing.StandardScaler()), ("last", "passthrough")])
+    assert not hasattr(model, "predict")
+    assert hasattr(model, "transform")

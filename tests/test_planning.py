@@ -1,9 +1,10 @@
 import numpy as np
 import pytest
 from sklearn import ensemble, gaussian_process
-from sklearn.compose import ColumnTransformer
-from sklearn.decomposition import PCA
+from sklearn.compose import ColumnTransformer, make_column_selector
+from sklearn.decomposition import PCA, SparseCoder
 from sklearn.feature_extraction import FeatureHasher
+from sklearn.feature_extraction.image import PatchExtractor
 from sklearn.feature_extraction.text import CountVectorizer, HashingVectorizer, TfidfTransformer
 from sklearn.feature_selection import SelectKBest
 from sklearn.impute import MissingIndicator, SimpleImputer
@@ -54,9 +55,28 @@ DATA_FREE = [
     make_pipeline(Normalizer(), Binarizer()),
     FeatureUnion([("a", Normalizer()), ("b", "passthrough")]),
     ColumnTransformer([("a", Normalizer(), [0])], remainder="passthrough"),
+    ColumnTransformer([("a", Normalizer(), make_column_selector(dtype_include=float))]),
 ]
 
+
+class Centre(Normalizer):
+    """Inherits the tag of a transformer that needs no fit, and learns."""
+
+    def fit(self, X, y=None):
+        self.mean_ = np.mean(X, axis=0)
+        return self
+
+
+class Columns(ColumnTransformer):
+    """May do anything in its fit."""
+
+
 LEARNING = [
+    Centre(),
+    Columns([("a", Normalizer(), [0])]),
+    ColumnTransformer([("a", Normalizer(), lambda X: np.flatnonzero(X.mean(axis=0) > 0))]),
+    PatchExtractor(),
+    SparseCoder(np.eye(2)),
     StandardScaler(),
     MinMaxScaler(),
     PCA(),

@@ -84,7 +84,7 @@ def test_names_and_containers():
 def test_it_is_charged():
     accountant = BudgetAccountant(1.0, 1e-6)
     StandardScaler(0.6, accountant=accountant).fit(data(100))
-    with pytest.raises(BudgetExceededError, match="StandardScaler needs epsilon=0.6"):
+    with pytest.raises(BudgetExceededError, match=r"StandardScaler needs epsilon=0\.6"):
         StandardScaler(0.6, accountant=accountant).fit(data(100))
     assert accountant.total() == (0.6, 1e-6)
 

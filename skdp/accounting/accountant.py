@@ -127,6 +127,11 @@ class BudgetAccountant:
             )
         epsilon, delta = float(epsilon), float(delta)
         rule = Basic(epsilon, delta) if composition == "basic" else Renyi.of(epsilon, delta)
+        if not rule.limits[0] > 0:
+            raise ValueError(
+                f"composition='renyi' leaves no room for any release at epsilon={epsilon:g}, delta={delta:g}. Use "
+                "composition='basic', or a larger epsilon or delta."
+            )
         if ledger is None:
             handle, path = tempfile.mkstemp(prefix="skdp-", suffix=".ledger")
             os.close(handle)
@@ -293,6 +298,7 @@ class BudgetAccountant:
         BudgetAccountant
             To be passed on, as in ``LogisticRegression(accountant=accountant.note("annual report"))``.
         """
+        _check_text("note", text)
         return _join(self._terms, self._ledger.location, text)
 
     def close(self) -> None:
@@ -408,6 +414,7 @@ class BudgetAccountant:
         _open_accounts[terms.identity, location, note] = self
 
     def _charge(self, event: Any, label: str, delta: float | None, parameters: Mapping[str, Any], outcome: str) -> int:
+        _check_text("label", label)
         dp_event = None
         if hasattr(event, "to_named_tuple"):
             if delta is None or not 0 < delta < 1:
@@ -502,6 +509,11 @@ def _join(terms: "Terms", location: str, note: str = "") -> BudgetAccountant:
         accountant = BudgetAccountant.__new__(BudgetAccountant)
         accountant._join(terms, location, note)
     return accountant
+
+
+def _check_text(name: str, text: str) -> None:
+    if not isinstance(text, str):
+        raise TypeError(f"{name} must be text. Got {text!r} instead.")
 
 
 def _remove(path: str, process: int) -> None:

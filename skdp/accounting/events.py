@@ -156,6 +156,8 @@ def _plain(value: Any) -> Any:
         return _plain(value.tolist())
     if isinstance(value, list | tuple):
         return [_plain(item) for item in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return str(value)
     return value if isinstance(value, str | int | float | None) else repr(value)
 
 
@@ -203,6 +205,8 @@ def epsilon_of(events: tuple[Event, ...], delta: float) -> float:
     high = 1.0
     while delta_of(events, high) > delta:
         high *= 2
+        if high > 1e9:  # what fails with more than delta has no epsilon
+            return math.inf
     if delta_of(events, 0.0) <= delta:
         return 0.0
     epsilon = bisect(lambda epsilon: 1.0 if delta_of(events, epsilon) > delta else -1.0, 0.0, high, xtol=1e-10)

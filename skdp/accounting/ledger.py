@@ -11,7 +11,7 @@ import functools
 import json
 import os
 import platform
-import random
+import secrets
 import sqlite3
 import threading
 import time
@@ -369,7 +369,7 @@ def _engine(location: str, mode: str, purpose: str) -> sa.Engine:
             except sqlite3.OperationalError as error:
                 if "locked" not in str(error) or time.monotonic() > deadline:
                     raise
-                time.sleep(random.uniform(0.001, 0.006))
+                time.sleep(1e-3 + 5e-6 * secrets.randbelow(1000))
         driver.execute(f"PRAGMA busy_timeout = {int(1000 * _BUSY_SECONDS)}")  # for what may be in the way of a commit
 
     return engine

@@ -436,7 +436,7 @@ def test_every_fit_and_partial_fit_is_charged():
     assert model.privacy_.epsilon == 1.5
 
 
-@pytest.mark.parametrize("backend", ["loky", "threading", "multiprocessing"])
+@pytest.mark.parametrize("backend", ["loky", "threading"])  # tests/test_meta_estimators.py has multiprocessing
 def test_parallel_fits_never_overspend(backend):
     """Twenty fits of 0.1 against a budget of 1: exactly ten fits, and a refusal that no one can overlook."""
     X, y = data()

@@ -305,3 +305,7 @@ def test_no_privacy_has_infinite_divergence():
     assert events.rdp(NonPrivate(), 4)[0] == math.inf
     assert events.rdp(External({}), 4)[0] == math.inf
     assert events.rdp(Plan(9.0, 0.1, (("a", Gaussian(0.1)), ("b", NonPrivate()))), 4)[0] == math.inf
+
+
+def test_what_fails_more_often_than_delta_has_no_epsilon():
+    assert events.epsilon_of((Threshold(0.1, 1e-5), Gaussian(0.1)), 1e-6) == math.inf

@@ -41,7 +41,8 @@ def location(server):
     schema = f"skdp_{uuid.uuid4().hex}"
     with server.connect() as connection:
         connection.exec_driver_sql(f"CREATE SCHEMA {schema}")
-    url = sa.make_url(URL).update_query_dict({"options": f"-csearch_path={schema}"})
+    # With a timeout, who waits for ever is a failure.
+    url = sa.make_url(URL).update_query_dict({"options": f"-csearch_path={schema} -cstatement_timeout=30s"})
     yield url.render_as_string(hide_password=False)
     with server.connect() as connection:
         connection.exec_driver_sql(f"DROP SCHEMA {schema} CASCADE")
