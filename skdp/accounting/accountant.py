@@ -282,7 +282,7 @@ class BudgetAccountant:
         from .ledger import COMPLETED, FAILED
 
         try:
-            self._ledger.settle(number, COMPLETED if completed else FAILED)
+            self._ledger.settle(number, COMPLETED if completed else FAILED, self._check)
         except LedgerError as error:  # the release is paid for: losing it would help nobody
             warnings.warn(f"The spend is recorded, but not how the fit ended: {error}", PrivacyWarning, stacklevel=3)
 
@@ -303,7 +303,7 @@ class BudgetAccountant:
 
     def close(self) -> None:
         """Close the account for good: every later spend is refused, here and in every other process."""
-        self._ledger.close()
+        self._ledger.close(self._check)
 
     def remaining(self, delta: float | None = None, *, estimator: "BaseEstimator | None" = None) -> Remaining:
         """What one more fit may spend.
@@ -361,12 +361,11 @@ class BudgetAccountant:
         list of skdp.accounting.ledger.Entry
             See there.
         """
-        return self._ledger.read()[1]
+        return self._read()[1]
 
     def summary(self) -> AccountSummary:
         """The account at this moment, for people and programs."""
-        state, entries = self._ledger.read()
-        self._check(state)
+        state, entries = self._read()
         return AccountSummary(
             ledger=self.ledger, epsilon=self.epsilon, delta=self.delta, composition=self.composition,
             alpha=self._terms.alpha, limits=self._filter.limits, charged=(float(state.spent), float(state.spent_delta)),
@@ -490,6 +489,11 @@ class BudgetAccountant:
         state = self._ledger.state()
         self._check(state)
         return state
+
+    def _read(self) -> "tuple[State, list[Entry]]":
+        state, entries = self._ledger.read()
+        self._check(state)
+        return state, entries
 
     def _check(self, state: "State") -> None:
         if state.terms != self._terms:

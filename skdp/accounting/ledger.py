@@ -280,16 +280,16 @@ class Ledger:
             inserted = connection.execute(_APPEND, row).inserted_primary_key
         return int(inserted[0])  # type: ignore[index]  # an insert of one row has one
 
-    def settle(self, number: int, outcome: str) -> None:
-        """Note how the fit behind an entry ended."""
+    def settle(self, number: int, outcome: str, check: Callable[[State], None]) -> None:
+        """Note how the fit behind an entry ended, unless `check` raises."""
         with self._transaction("write") as connection:
-            self._state(connection, lock=True)
+            check(self._state(connection, lock=True))
             connection.execute(_SETTLE, {"entry": number, "outcome": outcome})
 
-    def close(self) -> None:
-        """Close the account. Closing it again changes nothing."""
+    def close(self, check: Callable[[State], None]) -> None:
+        """Close the account, unless `check` raises. Closing it again changes nothing."""
         with self._transaction("write") as connection:
-            self._state(connection, lock=True)
+            check(self._state(connection, lock=True))
             connection.execute(_CLOSE, {"closed": _now()})
 
     @staticmethod
