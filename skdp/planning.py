@@ -155,10 +155,9 @@ def _ignores_the_data(estimator: Any) -> bool:
     for kind, condition in _DATA_FREE.items():
         if type(estimator) is kind:
             return condition(estimator)
-    try:
-        tags = get_tags(estimator)
-    except (AttributeError, TypeError):  # not an estimator of scikit-learn's kind
+    if not hasattr(estimator, "__sklearn_tags__"):  # not an estimator of scikit-learn's kind
         return False
+    tags = get_tags(estimator)
     # A model may predict without a fit and yet learn, as Gaussian processes do; a stateless transformer does not,
     # unless a subclass that inherits the tag fits in its own way.
     stateless = not tags.requires_fit and tags.estimator_type is None and hasattr(estimator, "transform")
@@ -190,6 +189,8 @@ _DATA_FREE: Mapping[type, Callable[[Any], bool]] = {
     impute.MissingIndicator: lambda e: e.features == "all",
     feature_extraction.image.PatchExtractor: lambda e: False,  # makes many rows of one, and epsilon is for one
     decomposition.SparseCoder: lambda e: False,  # its solvers warn of what they find in the data
+    feature_extraction.FeatureHasher: lambda e: True,  # its tags and the next one's said otherwise before 1.8
+    feature_extraction.text.HashingVectorizer: lambda e: True,
     feature_extraction.text.CountVectorizer: lambda e: e.vocabulary is not None,
     feature_extraction.text.TfidfTransformer: lambda e: not e.use_idf,
     kernel_approximation.RBFSampler: lambda e: e.gamma != "scale",
