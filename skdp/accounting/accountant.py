@@ -143,8 +143,8 @@ class BudgetAccountant:
         terms = opened.state().terms
         if terms[1:4] != (epsilon, delta, composition):
             raise ValueError(
-                f"The account in {opened.name} has epsilon={terms.epsilon:g}, delta={terms.delta:g} and "
-                f"composition={terms.composition!r}, but epsilon={epsilon:g}, delta={delta:g} and "
+                f"The account in {opened.name} has epsilon={terms.epsilon!r}, delta={terms.delta!r} and "
+                f"composition={terms.composition!r}, but epsilon={epsilon!r}, delta={delta!r} and "
                 f"composition={composition!r} were asked for. A budget cannot be changed: pass the account's own "
                 "values, use BudgetAccountant.open(ledger), or agree on a new budget in another ledger."
             )

@@ -394,8 +394,8 @@ def test_opening_a_missing_ledger_makes_nothing(tmp_path):
 @pytest.mark.parametrize(
     ("terms", "shown"),
     [
-        ((2.0, 1e-6, "basic"), r"has epsilon=1, .* but epsilon=2,"),
-        ((1.0, 1e-7, "basic"), r"has epsilon=1, delta=1e-06 .* but epsilon=1, delta=1e-07"),
+        ((2.0, 1e-6, "basic"), r"has epsilon=1\.0, .* but epsilon=2\.0,"),
+        ((1.0, 1e-7, "basic"), r"has epsilon=1\.0, delta=1e-06 .* but epsilon=1\.0, delta=1e-07"),
         ((1.0, 1e-6, "renyi"), r"composition='basic', but .* composition='renyi' were asked for"),
     ],
 )
