@@ -166,7 +166,7 @@ def test_a_closed_account_refuses_everywhere(location):
 def test_a_budget_cannot_be_changed(location, terms):
     BudgetAccountant(1.0, 1e-6, ledger=location)
     epsilon, delta, composition = terms
-    with pytest.raises(ValueError, match=r"has epsilon=1, delta=1e-06 .* were asked for"):
+    with pytest.raises(ValueError, match=r"has epsilon=1\.0, delta=1e-06 .* were asked for"):
         BudgetAccountant(epsilon, delta, composition=composition, ledger=location)
 
 
