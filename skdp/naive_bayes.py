@@ -260,10 +260,7 @@ class GaussianNB(PrivateClassifier):
         return [*shares, Share("moments", 1 - math.fsum(share.weight for share in shares))]
 
     def _query(self, bounds: tuple[NDArray[np.float64], NDArray[np.float64]], n_classes: int) -> ClassMoments:
-        d = bounds[0].size
-        # Counts enter every mean, so they deserve more than one feature's share; less in the L1 geometry of delta = 0.
-        count_weight = math.sqrt(d) if self.delta == 0 else d**0.25
-        return ClassMoments(bounds, n_classes, (count_weight, _FIRST_WEIGHT, _SECOND_WEIGHT))
+        return ClassMoments.balanced(bounds, n_classes, _FIRST_WEIGHT, _SECOND_WEIGHT, pure=self.delta == 0)
 
     def _sklearn_counterpart(self) -> naive_bayes.GaussianNB:
         return naive_bayes.GaussianNB(priors=self.priors, var_smoothing=self.var_smoothing)

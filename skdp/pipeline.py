@@ -4,6 +4,7 @@ import inspect
 import math
 from collections.abc import Callable, Mapping
 from copy import copy
+from dataclasses import replace
 from numbers import Real
 from typing import Any, Self
 
@@ -196,8 +197,7 @@ class Pipeline(BaseComposition, PrivateEstimator):
         BudgetExceededError
             If the accountant refuses the spend; no data were looked at.
         """
-        event = self.privacy_event()
-        workflow = find_steps(self.steps)
+        event, workflow = self._planned()
         self._check_encoded_labels(workflow, y)
         inner = pipeline.Pipeline([(name, clone(step, safe=False)) for name, step in self.steps])
         _make_data_free(inner)
@@ -385,6 +385,10 @@ class Pipeline(BaseComposition, PrivateEstimator):
         skdp.accounting.Plan or skdp.accounting.NonPrivate
             A plan whose parts are named ``"step: release"``, or a non-private event if epsilon is infinite.
         """
+        return self._planned()[0]
+
+    def _planned(self) -> tuple[Plan | NonPrivate, Workflow]:
+        """What a fit costs and the steps that it is for, after all checks that need no data."""
         validate_parameters(self)
         for step in self.steps:
             if not (isinstance(step, tuple | list) and len(step) == 2 and isinstance(step[0], str)):
@@ -395,10 +399,9 @@ class Pipeline(BaseComposition, PrivateEstimator):
         workflow = find_steps(self.steps)
         self._check(workflow)
         if math.isinf(self.epsilon):
-            return NonPrivate()
-        plan = self._plan(self._shares())
+            return NonPrivate(), workflow
         exceptions = tuple(path for path in workflow.refused if path in self.allow_nonprivate)
-        return Plan(plan.epsilon, plan.delta, plan.parts, exceptions)
+        return replace(self._plan(self._shares()), exceptions=exceptions), workflow
 
     def to_sklearn(self) -> pipeline.Pipeline:
         """The plain scikit-learn pipeline with the private parameters of all steps.

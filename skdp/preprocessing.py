@@ -143,9 +143,7 @@ class StandardScaler(OneToOneFeatureMixin, TransformerMixin, PrivateEstimator):
         with self._open_budget() as (budget, noise):
             if bounds is None:
                 bounds = feature_bounds(Rows(values), budget["bounds"], noise)
-            d = bounds[0].size
-            # The count enters every mean: more than one feature's share, less in the L1 geometry of delta = 0.
-            query = ClassMoments(bounds, 1, (math.sqrt(d) if self.delta == 0 else d**0.25, 1.0, 1.0))
+            query = ClassMoments.balanced(bounds, 1, 1.0, 1.0, pure=self.delta == 0)
             one_class = np.zeros(values.shape[0], dtype=np.int8)
             released = Rows(values, one_class).release(query, budget["moments"], noise)
 

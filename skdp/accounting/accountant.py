@@ -16,7 +16,7 @@ from sklearn.base import clone
 
 from ..exceptions import BudgetExceededError, LedgerError, PrivacyWarning
 from . import events
-from .filters import Basic, Renyi
+from .filters import Basic, Renyi, filter_of
 from .summary import AccountSummary
 
 if TYPE_CHECKING:
@@ -139,8 +139,7 @@ class BudgetAccountant:
             ledger = path
         opened = Ledger(ledger)
         opened.create(Terms(new_identity(), epsilon, delta, composition, rule.alpha))
-        opened.verify()
-        terms = opened.state().terms
+        terms = opened.verify().terms
         if terms[1:4] != (epsilon, delta, composition):
             raise ValueError(
                 f"The account in {opened.name} has epsilon={terms.epsilon!r}, delta={terms.delta!r} and "
@@ -171,8 +170,7 @@ class BudgetAccountant:
         from .ledger import Ledger
 
         opened = Ledger(ledger)
-        opened.verify()
-        return _join(opened.state().terms, opened.location)
+        return _join(opened.verify().terms, opened.location)
 
     @property
     def epsilon(self) -> float:
@@ -408,8 +406,7 @@ class BudgetAccountant:
         self._terms = terms
         self._note = note
         self._ledger = Ledger(location)
-        basic = terms.composition == "basic"
-        self._filter = Basic(terms.epsilon, terms.delta) if basic else Renyi(terms.epsilon, terms.delta, terms.alpha)
+        self._filter = filter_of(terms.composition, terms.epsilon, terms.delta, terms.alpha)
         _open_accounts[terms.identity, location, note] = self
 
     def _charge(self, event: Any, label: str, delta: float | None, parameters: Mapping[str, Any], outcome: str) -> int:

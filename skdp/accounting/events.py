@@ -11,10 +11,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-import numpy as np
 from scipy.optimize import bisect
 
 from . import conversions
+from .parameters import plain
 
 if TYPE_CHECKING:
     from dp_accounting import DpEvent
@@ -144,21 +144,7 @@ def plan_of_dp_event(dp_event: "DpEvent", delta: float) -> Plan:
     from dp_accounting.pld import PLDAccountant  # a second of imports that most users never need
 
     epsilon = float(PLDAccountant().compose(dp_event).get_epsilon(delta))
-    return Plan(epsilon, float(delta), (("dp_accounting", External(_plain(dp_event))),))
-
-
-def _plain(value: Any) -> Any:
-    """A dp_accounting event, or a value in it, as plain data that `json.dumps` accepts."""
-    if hasattr(value, "to_named_tuple"):
-        fields = (name for name in value.to_named_tuple()._fields if name not in ("module_name", "class_name"))
-        return {"type": type(value).__name__, **{name: _plain(getattr(value, name)) for name in fields}}
-    if isinstance(value, np.ndarray | np.generic):
-        return _plain(value.tolist())
-    if isinstance(value, list | tuple):
-        return [_plain(item) for item in value]
-    if isinstance(value, float) and not math.isfinite(value):
-        return str(value)
-    return value if isinstance(value, str | int | float | None) else repr(value)
+    return Plan(epsilon, float(delta), (("dp_accounting", External(plain(dp_event))),))
 
 
 def delta_of(events: Iterable[Event], epsilon: float) -> float:

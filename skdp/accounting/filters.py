@@ -86,3 +86,8 @@ class Renyi:
         delta = self.delta if delta is None else delta
         mu = math.sqrt(2 * max(left[0], 0.0) / self.alpha)
         return (conversions.gaussian_epsilon(mu, delta) if mu > 0 and delta > 0 else 0.0), delta
+
+
+def filter_of(composition: str, epsilon: float, delta: float, alpha: float) -> Basic | Renyi:
+    """The filter of an account that was made before."""
+    return Basic(epsilon, delta) if composition == "basic" else Renyi(epsilon, delta, alpha)

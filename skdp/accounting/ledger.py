@@ -217,8 +217,8 @@ class Ledger:
             state = self._state(connection)
             return state, [_entry(dict(row)) for row in connection.execute(_READ_ENTRIES).mappings().all()]
 
-    def verify(self) -> None:
-        """Raise LedgerError unless the file is sound and its entries add up to what the account has spent."""
+    def verify(self) -> State:
+        """The account, or LedgerError unless the file is sound and its entries add up to what was spent."""
         with self._transaction("read") as connection:
             state = self._state(connection)
             if connection.dialect.name == "sqlite":
@@ -233,6 +233,7 @@ class Ledger:
                 f"account has spent {float(state.spent):g} and {float(state.spent_delta):g}: it was changed by hand or "
                 f"damaged. Nothing was changed. {_RESTORE}"
             )
+        return state
 
     def append(
         self,

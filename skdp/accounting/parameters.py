@@ -1,4 +1,4 @@
-"""The public parameters of an estimator as plain data, for the record."""
+"""Parameters of estimators, and what else a record holds, as plain data."""
 
 import math
 from collections.abc import Mapping
@@ -24,20 +24,24 @@ def public_parameters(estimator: BaseEstimator) -> dict[str, Any]:
     parameters = {name: value for name, value in estimator.get_params(deep=False).items() if name != "accountant"}
     if parameters.get("random_state") is not None:
         parameters["random_state"] = "given"
-    return {name: _plain(value) for name, value in parameters.items()}
+    return {name: plain(value) for name, value in parameters.items()}
 
 
-def _plain(value: Any) -> Any:
+def plain(value: Any) -> Any:
+    """A value as plain data that strict JSON can hold: what is not finite becomes text, an object its name."""
     if isinstance(value, np.ndarray | np.generic):
         value = value.tolist()
     if isinstance(value, float):
         return value if math.isfinite(value) else str(value)
     if isinstance(value, bool | int | str | None):
         return value
+    if hasattr(value, "to_named_tuple"):  # an event of dp_accounting
+        fields = (name for name in value.to_named_tuple()._fields if name not in ("module_name", "class_name"))
+        return {"type": type(value).__name__, **{name: plain(getattr(value, name)) for name in fields}}
     if isinstance(value, BaseEstimator):
         return {"estimator": type(value).__name__, **public_parameters(value)}
     if isinstance(value, Mapping):
-        return {str(key): _plain(item) for key, item in value.items()}
+        return {str(key): plain(item) for key, item in value.items()}
     if isinstance(value, list | tuple | set | frozenset | range):
-        return [_plain(item) for item in value]
+        return [plain(item) for item in value]
     return getattr(value, "__qualname__", type(value).__qualname__)

@@ -97,15 +97,6 @@ def _segments(shares: Mapping[str, float], colours: Mapping[str, str]) -> Iterat
         yield OTHER, math.fsum(share for name, share in shares.items() if name not in colours), OTHER_COLOUR
 
 
-def plain(value: Any) -> Any:
-    """Plain data that strict JSON can hold: what is not finite becomes text."""
-    if isinstance(value, Mapping):
-        return {str(key): plain(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [plain(item) for item in value]
-    return str(value) if isinstance(value, float) and not math.isfinite(value) else value
-
-
 def to_json(data: Any, **options: Any) -> str:
     """Plain data as JSON that every reader accepts."""
     return json.dumps(data, **{**options, "allow_nan": False})

@@ -9,6 +9,7 @@ from typing import Any, Self
 
 from . import events
 from .conversions import pure_to_mu
+from .parameters import plain
 from .rendering import (
     add_up,
     colours_of,
@@ -16,7 +17,6 @@ from .rendering import (
     html_legend,
     html_table,
     mechanism,
-    plain,
     printable,
     steps,
     text_table,

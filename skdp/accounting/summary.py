@@ -8,7 +8,8 @@ from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
 from . import events
-from .filters import Basic, Renyi
+from .filters import filter_of
+from .parameters import plain
 from .rendering import (
     add_up,
     colours_of,
@@ -16,7 +17,6 @@ from .rendering import (
     html_legend,
     html_table,
     mechanism,
-    plain,
     printable,
     steps,
     text_table,
@@ -95,9 +95,7 @@ class AccountSummary:
         """What one more fit may spend, as of `BudgetAccountant.remaining`: epsilon, delta."""
         if self.closed:
             return 0.0, 0.0
-        basic = self.composition == "basic"
-        rule = Basic(self.epsilon, self.delta) if basic else Renyi(self.epsilon, self.delta, self.alpha)
-        return rule.remaining(self._left, None)
+        return filter_of(self.composition, self.epsilon, self.delta, self.alpha).remaining(self._left, None)
 
     def to_dict(self) -> dict[str, Any]:
         """The account and its entries as plain data that `json.dumps` accepts; what is not finite is text, as "inf".

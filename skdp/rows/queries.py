@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import NamedTuple, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -109,6 +109,23 @@ class ClassMoments(Query):
         self.l2 = math.sqrt(w0**2 + d * (w1**2 + w2**2 / 4))
         one = float(self._ONE)
         self.step = np.concatenate([[w0], np.full(d, w1 / one), np.full(d, w2 / one**2)])
+
+    @classmethod
+    def balanced(
+        cls,
+        bounds: tuple[NDArray[np.float64], NDArray[np.float64]],
+        n_classes: int,
+        first: float,
+        second: float,
+        *,
+        pure: bool,
+    ) -> Self:
+        """The query with a weight for the count that suits the number of features.
+
+        Counts enter every mean, so they deserve more than one feature's share; less in the L1 geometry of delta = 0.
+        """
+        d = bounds[0].size
+        return cls(bounds, n_classes, (math.sqrt(d) if pure else d**0.25, first, second))
 
     def __call__(self, block: Block) -> tuple[NDArray[np.float64]]:
         """Sums of shape (n_classes, 1 + 2 * n_features): count, z in steps, z**2 - 1/2 in steps."""
