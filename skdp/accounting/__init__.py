@@ -3,7 +3,17 @@
 from .accountant import BudgetAccountant
 from .budget import Budget, Part, Share, divide
 from .display import BudgetDisplay
-from .events import External, Gaussian, NonPrivate, ObjectivePerturbation, Plan, Pure, Threshold, plan_of_dp_event
+from .events import (
+    External,
+    Gaussian,
+    NonPrivate,
+    ObjectivePerturbation,
+    Plan,
+    Pure,
+    SampledGaussian,
+    Threshold,
+    plan_of_dp_event,
+)
 from .parameters import public_parameters
 from .report import PrivacyReport
 from .summary import AccountSummary
@@ -21,6 +31,7 @@ __all__ = [
     "Plan",
     "PrivacyReport",
     "Pure",
+    "SampledGaussian",
     "Share",
     "Threshold",
     "divide",

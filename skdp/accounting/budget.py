@@ -3,11 +3,11 @@
 import functools
 import math
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from ..exceptions import PartSpentError
-from . import conversions, events
+from . import conversions, events, objectives
 
 # Discovering unknown labels may fail with this share of delta; the rest belongs to the noise.
 _THRESHOLD_DELTA_SHARE = 0.1
@@ -22,13 +22,22 @@ class Share:
     name : str
     weight : float
         Relative to the weights of the other parts: divides mu squared (delta > 0) or epsilon (delta = 0).
-    kind : {"noise", "threshold", "objective"}, default="noise"
-        Noise added to a query, thresholded counts of unknown labels, or noise in an objective function.
+    kind : {"noise", "threshold", "objective", "sampled"}, default="noise"
+        Noise added to queries, thresholded counts of unknown labels, noise in an objective function, or noise added to
+        repeated queries on Poisson samples of the rows.
+    loss, n_classes : str and int
+        Of an objective: see `ObjectivePerturbation`.
+    sampling_rate, steps : float and int
+        Of sampled queries: see `SampledGaussian`.
     """
 
     name: str
     weight: float
     kind: str = "noise"
+    loss: str = "logistic"
+    n_classes: int = 2
+    sampling_rate: float = 1.0
+    steps: int = 1
 
 
 class Part:
@@ -103,8 +112,9 @@ def divide(epsilon: float, delta: float, shares: tuple[Share, ...]) -> events.Pl
 
     With delta > 0 the parts divide mu squared, where mu(epsilon, delta) is the parameter of the Gaussian mechanism;
     this composes exactly. With delta = 0 they divide epsilon. Where an objective is perturbed, a little of mu squared
-    is kept back for the composition with the other parts (`conversions.calibrate_objectives`). Where labels are
-    discovered, a tenth of delta is divided over the thresholds.
+    is kept back for the composition with the other parts (`objectives.calibrate_objectives`). Sampled queries get as
+    little noise as the other parts leave room for. Where labels are discovered, a tenth of delta is divided over the
+    thresholds.
 
     Parameters
     ----------
@@ -137,19 +147,54 @@ def _parts(
 ) -> list[tuple[str, events.Event]]:
     threshold_weight = math.fsum(share.weight for share in shares if share.kind == "threshold")
     threshold_delta = delta * _THRESHOLD_DELTA_SHARE if threshold_weight else 0.0
-    objectives = [f for share, f in zip(shares, fractions, strict=True) if share.kind == "objective"]
-    # Without objectives this is gaussian_mu and no floors.
-    currency, floors = conversions.calibrate_objectives(epsilon, delta - threshold_delta, objectives)
-    remaining_floors = iter(floors)
+    objective = [
+        (f, share.loss, share.n_classes)
+        for share, f in zip(shares, fractions, strict=True)
+        if share.kind == "objective"
+    ]
+    # Without objectives this is gaussian_mu and no perturbations.
+    currency, perturbations = objectives.calibrate_objectives(epsilon, delta - threshold_delta, objective)
+    remaining = iter(perturbations)
 
     def event(share: Share, fraction: float) -> events.Event:
         mu = math.sqrt(fraction) * currency
         match share.kind:
             case "objective":
-                return events.ObjectivePerturbation(mu, next(remaining_floors))
+                return next(remaining)
             case "threshold":
                 return events.Threshold(mu, threshold_delta * share.weight / threshold_weight)
+            case "sampled":  # without amplification; see _amplified
+                return events.SampledGaussian(mu / math.sqrt(share.steps), share.sampling_rate, share.steps)
             case _:
                 return events.Gaussian(mu)
 
-    return [(share.name, event(share, f)) for share, f in zip(shares, fractions, strict=True)]
+    parts = [(share.name, event(share, f)) for share, f in zip(shares, fractions, strict=True)]
+    return _amplified(parts, epsilon, delta) if any(share.kind == "sampled" for share in shares) else parts
+
+
+def _amplified(parts: list[tuple[str, events.Event]], epsilon: float, delta: float) -> list[tuple[str, events.Event]]:
+    """The same parts, with as little noise in the sampled ones as (epsilon, delta) allows."""
+
+    def scaled(factor: float) -> list[tuple[str, events.Event]]:
+        return [
+            (name, replace(event, mu=factor * event.mu) if isinstance(event, events.SampledGaussian) else event)
+            for name, event in parts
+        ]
+
+    def excess(log_factor: float) -> float:
+        needed = events.delta_of([event for _, event in scaled(math.exp(log_factor))], epsilon)
+        return math.log(max(needed, 1e-320)) - math.log(delta)
+
+    # Sampling at rate q amplifies by about 1 / q.
+    low, high = (
+        0.0,
+        max(math.log(1 / event.sampling_rate) for _, event in parts if isinstance(event, events.SampledGaussian)),
+    )
+    while excess(low) > 0:  # discretised privacy losses are rounded up
+        low -= 0.05
+    while excess(high) <= 0:
+        low, high = high, high + 0.5
+    while high - low > 2e-3:
+        middle = (low + high) / 2
+        low, high = (middle, high) if excess(middle) <= 0 else (low, middle)
+    return scaled(math.exp(low))

@@ -7,13 +7,15 @@ JSON and read by another program. The neighbouring relation is the library's onl
 import dataclasses
 import functools
 import math
-from collections.abc import Iterable, Mapping
+import typing
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from scipy.optimize import bisect
 
-from . import conversions
+from . import conversions, objectives
+from .objectives import ObjectivePerturbation
 from .parameters import plain
 
 if TYPE_CHECKING:
@@ -35,11 +37,28 @@ class Pure:
 
 
 @dataclass(frozen=True)
-class ObjectivePerturbation:
-    """Gaussian noise in a regularised objective: privacy loss at most max(floor, N(mu**2 / 2, mu**2)) pointwise."""
+class SampledGaussian:
+    """Repeated Gaussian mechanisms, each on a Poisson sample of the rows.
+
+    Parameters
+    ----------
+    mu : float
+        L2 sensitivity over standard deviation of one step.
+    sampling_rate : float
+        In (0, 1]: the probability with which each row joins a step, by its own coin.
+    steps : int
+    """
 
     mu: float
-    floor: float
+    sampling_rate: float
+    steps: int
+
+    def dp_event(self) -> "DpEvent":
+        """The event in dp_accounting's terms, which knows how sampling amplifies privacy."""
+        import dp_accounting as dp  # a second of imports that most users never need
+
+        step = dp.PoissonSampledDpEvent(self.sampling_rate, dp.GaussianDpEvent(1 / self.mu))
+        return dp.SelfComposedDpEvent(step, int(self.steps))
 
 
 @dataclass(frozen=True)
@@ -101,7 +120,7 @@ class Plan:
     def verify(self) -> None:
         """Raise ValueError unless the parts add up to no more than (epsilon, delta), and nothing is negative."""
         parts = [part for _, part in self.parts if not isinstance(part, External)]
-        amounts = [self.epsilon, self.delta, *(x for part in parts for x in dataclasses.astuple(part))]
+        amounts = [self.epsilon, self.delta, *(x for part in parts for x in _numbers(part))]
         if not all(amount >= 0 for amount in amounts) or self.delta >= 1:
             raise ValueError(f"A plan costs epsilon >= 0 and delta in [0, 1), and so do its parts. Got {self}.")
         if len(parts) < len(self.parts) or not parts:
@@ -114,7 +133,11 @@ class Plan:
             )
 
 
-Event: TypeAlias = Gaussian | Pure | ObjectivePerturbation | Threshold | NonPrivate | External | Plan
+Event: TypeAlias = Gaussian | Pure | ObjectivePerturbation | SampledGaussian | Threshold | NonPrivate | External | Plan
+
+
+def _numbers(event: Event) -> list[float]:
+    return [value for value in dataclasses.astuple(event) if isinstance(value, int | float)]
 
 
 def plan_of_dp_event(dp_event: "DpEvent", delta: float) -> Plan:
@@ -150,8 +173,9 @@ def plan_of_dp_event(dp_event: "DpEvent", delta: float) -> Plan:
 def delta_of(events: Iterable[Event], epsilon: float) -> float:
     """The delta at which releases composed with each other are (epsilon, delta)-DP.
 
-    Exact for Gaussian parts. Pure parts beside others count as the mu of `conversions.pure_to_mu`; objective
-    perturbations compose as in `conversions.composed_delta`.
+    Exact for Gaussian parts, and for sampled ones up to the discretisation of dp_accounting's privacy loss
+    distributions. Pure parts beside others count as the mu of `conversions.pure_to_mu`; objective perturbations compose
+    as in `objectives.composed_delta`.
 
     Parameters
     ----------
@@ -165,14 +189,32 @@ def delta_of(events: Iterable[Event], epsilon: float) -> float:
     events = list(events)
     pure = [e.epsilon for e in events if isinstance(e, Pure)]
     gaussian = [e.mu for e in events if isinstance(e, Gaussian | Threshold)]
-    objective = [(e.mu, e.floor) for e in events if isinstance(e, ObjectivePerturbation)]
+    objective = [e for e in events if isinstance(e, ObjectivePerturbation)]
+    sampled = [e for e in events if isinstance(e, SampledGaussian)]
     failure = math.fsum(e.delta for e in events if isinstance(e, Threshold))
-    if len(pure) + len(gaussian) + len(objective) != len(events):
+    if len(pure) + len(gaussian) + len(objective) + len(sampled) != len(events):
         raise TypeError(f"Cannot compose these events into one (epsilon, delta): {events}.")
-    if not gaussian and not objective and math.fsum(pure) <= epsilon:
+    if not gaussian and not objective and not sampled and math.fsum(pure) <= epsilon:
         return 0.0
     mu_rest = math.hypot(*gaussian, *map(conversions.pure_to_mu, pure))
-    return failure + conversions.composed_delta(epsilon, objective, mu_rest)
+    tail = _sampled_tail(sampled) if sampled else conversions.gaussian_delta
+    return failure + objectives.composed_delta(epsilon, objective, mu_rest, tail)
+
+
+def _sampled_tail(sampled: list[SampledGaussian]) -> Callable[[float, float], float]:
+    """The delta of sampled mechanisms composed with a mu-GDP one, as a function of epsilon and mu."""
+    from dp_accounting import GaussianDpEvent
+    from dp_accounting.pld import PLDAccountant
+
+    def tail(epsilon: float, mu: float) -> float:
+        accountant = PLDAccountant()
+        for event in sampled:
+            accountant.compose(event.dp_event())
+        if mu > 1e-6:
+            accountant.compose(GaussianDpEvent(1 / mu))
+        return float(accountant.get_delta(epsilon))
+
+    return tail
 
 
 @functools.lru_cache(maxsize=1024)
@@ -223,14 +265,22 @@ def rdp(event: Event, alpha: float) -> tuple[float, float]:
             return conversions.gaussian_rdp(alpha, mu), delta
         case Pure(epsilon=epsilon):
             return conversions.pure_rdp(alpha, epsilon), 0.0
-        case ObjectivePerturbation(mu=mu, floor=floor):
-            return conversions.objective_rdp(alpha, floor, mu), 0.0
+        case ObjectivePerturbation():
+            return objectives.objective_rdp(alpha, event), 0.0
+        case SampledGaussian():
+            return _sampled_rdp(alpha, event), 0.0
         case Plan(epsilon=epsilon, delta=delta, parts=parts):
             if not parts or any(isinstance(part, External) for _, part in parts):
                 return conversions.pure_rdp(alpha, epsilon), delta
             costs = [rdp(part, alpha) for _, part in parts]
             return math.fsum(rho for rho, _ in costs), math.fsum(failure for _, failure in costs)
     return math.inf, 0.0
+
+
+def _sampled_rdp(alpha: float, event: SampledGaussian) -> float:
+    from dp_accounting.rdp import RdpAccountant
+
+    return float(RdpAccountant([alpha]).compose(event.dp_event()).rdp[0])
 
 
 def to_dict(event: Event) -> dict[str, Any]:
@@ -244,6 +294,8 @@ def to_dict(event: Event) -> dict[str, Any]:
                 data["exceptions"] = list(exceptions)
             case "description", description:
                 data["description"] = description
+            case ("loss" | "n_classes" | "steps") as name, value:
+                data[name] = value
             case name, number:
                 data[name] = float(number) if math.isfinite(number) else str(float(number))  # JSON has no infinity
     return data
@@ -252,11 +304,11 @@ def to_dict(event: Event) -> dict[str, Any]:
 def from_dict(data: Mapping[str, Any]) -> Event:
     """The event that `to_dict` turned into `data`."""
     fields = {key: value for key, value in data.items() if key not in ("type", "name")}
-    fields.update({key: float(value) for key, value in fields.items() if isinstance(value, str)})
+    fields.update({key: math.inf for key, value in fields.items() if value == "inf"})
     if data["type"] == "Plan":
         fields["parts"] = tuple((part["name"], from_dict(part)) for part in data["parts"])
         fields["exceptions"] = tuple(data["exceptions"])
     return _TYPES[data["type"]](**fields)
 
 
-_TYPES = {cls.__name__: cls for cls in (Gaussian, Pure, ObjectivePerturbation, Threshold, NonPrivate, External, Plan)}
+_TYPES = {cls.__name__: cls for cls in typing.get_args(Event)}
