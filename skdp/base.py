@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils import Tags
+from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from ._sklearn_compat import Interval, validate_parameters
@@ -116,6 +117,10 @@ class PrivateEstimator(BaseEstimator):
         return tags
 
 
+def _counterpart_has(method: str) -> Callable[["PrivateEstimator"], bool]:
+    return lambda estimator: hasattr(estimator._sklearn_counterpart(), method)
+
+
 class PrivateClassifier(ClassifierMixin, PrivateEstimator):
     """Base class of private classifiers: labels that are public or discovered, and prediction by the counterpart."""
 
@@ -137,6 +142,7 @@ class PrivateClassifier(ClassifierMixin, PrivateEstimator):
         """
         return self.to_sklearn().predict(X)
 
+    @available_if(_counterpart_has("predict_proba"))
     def predict_proba(self, X: ArrayLike) -> NDArray[np.float64]:
         """Predict class probabilities.
 
@@ -151,6 +157,7 @@ class PrivateClassifier(ClassifierMixin, PrivateEstimator):
         """
         return self.to_sklearn().predict_proba(X)
 
+    @available_if(_counterpart_has("predict_log_proba"))
     def predict_log_proba(self, X: ArrayLike) -> NDArray[np.float64]:
         """Predict logarithms of class probabilities.
 
@@ -212,6 +219,20 @@ class PrivateClassifier(ClassifierMixin, PrivateEstimator):
                 "rows out."
             )
         return X, y, classes, codes
+
+    def _classes_of_batch(self, classes: ArrayLike | None) -> tuple[bool, ArrayLike]:
+        """Whether this is the first call of `partial_fit`, and the labels that all batches may hold."""
+        first = not hasattr(self, "classes_")
+        if classes is None:
+            classes = self.classes if first else self.classes_
+        if classes is None:
+            raise ValueError("classes must be passed on the first call to partial_fit, with all labels of all batches.")
+        if not first and not np.array_equal(np.sort(classes), self.classes_):
+            raise ValueError(
+                f"classes={list(classes)} differs "  # type: ignore[arg-type]
+                f"from the classes {self.classes_.tolist()} of the first call to partial_fit."
+            )
+        return first, classes
 
     def _label_shares(self, classes_known: bool) -> list[Share]:
         """The part of the budget that discovers labels, if they are not known."""

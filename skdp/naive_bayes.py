@@ -178,16 +178,7 @@ class GaussianNB(PrivateClassifier):
         BudgetExceededError, ValueError
             As for `fit`.
         """
-        first = not hasattr(self, "classes_")
-        if classes is None:
-            classes = self.classes if first else self.classes_
-        if classes is None:
-            raise ValueError("classes must be passed on the first call to partial_fit, with all labels of all batches.")
-        if not first and not np.array_equal(np.sort(classes), self.classes_):
-            raise ValueError(
-                f"classes={list(classes)} differs "  # type: ignore[arg-type]
-                f"from the classes {self.classes_.tolist()} of the first call to partial_fit."
-            )
+        first, classes = self._classes_of_batch(classes)
         return self._fit(X, y, classes, first=first, incremental=True)
 
     def predict_joint_log_proba(self, X: ArrayLike) -> NDArray[np.float64]:

@@ -89,6 +89,26 @@ class Part:
         return [Part(self.name, events.Gaussian(math.sqrt(share) * whole.mu)) for share in shares]
 
 
+    def steps(self, n: int) -> list["Part"]:
+        """Spend this part on n equal ones: the steps of a sampled mechanism, or an even split.
+
+        Parameters
+        ----------
+        n : int
+
+        Returns
+        -------
+        list of Part
+            For a sampled mechanism the privacy of each step holds for a Poisson sample at its rate only.
+        """
+        if not isinstance(self.event, events.SampledGaussian):
+            return self.split(*[1.0] * n)
+        whole = self.spend()
+        if n != whole.steps:
+            raise ValueError(f"{self.name!r} was planned for {whole.steps} steps, not for {n}.")
+        return [Part(self.name, events.Gaussian(whole.mu)) for _ in range(n)]
+
+
 class Budget:
     """The budget of one fit in parts that can be spent once each.
 

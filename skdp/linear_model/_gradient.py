@@ -1,0 +1,154 @@
+"""Noisy gradient descent for linear models, on all rows or on Poisson samples of them."""
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import sparse
+
+from ..accounting import Part, Share
+from ..mechanisms import Noise
+from ..rows import Block, Query
+from ._mechanisms import Problem
+
+# A row's gradient is the outer product of its slopes and its features; each factor is rounded to this many steps, so
+# that sums over rows are exact.
+_ONE = 2.0**12
+
+# The sum of the weights is one more coordinate of the query: that of the heaviest row has this length, in units of the
+# largest gradient.
+_COUNT_WEIGHT = 0.2
+
+_MOMENTUM = 0.9
+
+# Chosen on validation splits of Adult, Bank marketing, digits and breast cancer at epsilon 0.1, 1 and 8: rows use up a
+# third of the curvature that their norms allow, and where noise is as large as the gradients, steps are shorter.
+_CURVATURE_SHARE = 1 / 3
+_CAUTION = 2.0
+
+
+class GradientSum(Query):
+    """The sum of the rows' gradients at some coefficients, and the sum of their weights.
+
+    Features, slopes and coefficients are rounded such that all products and sums of them are exact: what a row adds
+    then depends on nothing but the row, whatever order a matrix product adds in.
+
+    Parameters
+    ----------
+    problem : Problem
+    coefficients : ndarray of shape (n_outputs, n_coefficients)
+        Where the gradient is taken, up to rounding to 2**-30 or so of the largest coefficient.
+    """
+
+    sparse = True
+
+    def __init__(self, problem: Problem, coefficients: NDArray[np.float64]) -> None:
+        self._problem = problem
+        n_outputs, size = problem.shape
+        unit = problem.gradient_bound / _ONE**2
+        self.step = np.append(np.full(n_outputs * size, unit), _COUNT_WEIGHT * problem.gradient_bound / _ONE)
+        # A score sums `size` products of integers below 2**12 and 2**bits: it stays below 2**53.
+        bits = 40 - math.ceil(math.log2(size) / 2)
+        grid = math.ldexp(1.0, math.frexp(np.abs(coefficients).max())[1] - bits)
+        self._coefficients = np.rint(coefficients / grid)
+        self._score_unit = grid * problem.radius / _ONE
+        # Rounding lengthens a vector by half a step a coordinate.
+        slopes, features = (_ONE + math.sqrt(m) / 2 for m in (n_outputs, size))
+        heaviest = _COUNT_WEIGHT * problem.gradient_bound
+        self.l2 = math.hypot(slopes * features * unit, heaviest)
+        self.l1 = math.sqrt(n_outputs * size) * slopes * features * unit + heaviest
+
+    def __call__(self, block: Block) -> tuple[NDArray[np.float64]]:
+        """The sum in steps: the gradient, flattened, then the sum of weights."""
+        problem, d = self._problem, block.X.shape[1]
+        scale = block.scale * (_ONE / problem.radius)
+        if sparse.issparse(block.X):
+            X = block.X.multiply(scale[:, None]).tocsr()
+            np.rint(X.data, out=X.data)
+        else:
+            X = block.X * scale[:, None]
+            np.rint(X, out=X)
+        constant = np.rint(problem.constant * _ONE / problem.radius)
+        scores = X @ self._coefficients[:, :d].T
+        if problem.constant:
+            scores += constant * self._coefficients[:, d]
+        scores *= self._score_unit
+        slopes = problem.loss.slopes(scores, block.y)
+        weight = problem.row_weights(block) * (_ONE / problem.max_weight)
+        slopes *= (weight / problem.loss.slope_bound)[:, None]
+        np.rint(slopes, out=slopes)
+        gradient = np.asarray((X.T @ slopes).T)
+        if problem.constant:
+            gradient = np.column_stack([gradient, constant * slopes.sum(axis=0)])
+        return (np.append(gradient.ravel(), np.rint(weight).sum()),)
+
+
+def descend(
+    problem: Problem,
+    parts: Sequence[Part],
+    noise: Noise,
+    *,
+    start: NDArray[np.float64],
+    ridge: float = 0.0,
+    alpha: float = 0.0,
+    sampling_rate: float = 1.0,
+) -> NDArray[np.float64]:
+    """Noisy gradient descent with momentum; the mean of the second half of its steps.
+
+    Parameters
+    ----------
+    problem : Problem
+    parts : sequence of Part
+        One for each step.
+    noise : Noise
+    start : ndarray of shape (n_outputs, n_coefficients)
+    ridge, alpha : float, default=0.0
+        The penalty is (ridge + alpha * noisy sum of weights) / 2 times the squared norm of the coefficients but the
+        constant's.
+    sampling_rate : float, default=1.0
+        The probability with which a row takes part in a step.
+
+    Returns
+    -------
+    ndarray of shape (n_outputs, n_coefficients)
+
+    Notes
+    -----
+    Nothing but the noisy sums decides: the length of a step follows from the noisy sum of weights, averaged over the
+    steps so far, and from how large the noise is.
+    """
+    w, velocity = start, np.zeros_like(start)
+    kept: list[NDArray[np.float64]] = []
+    weight_sums = 0.0
+    penalised = np.arange(w.shape[1]) < problem.rows.n_columns
+    loss = problem.loss
+    for i, part in enumerate(parts, start=1):
+        rows = problem.rows if sampling_rate == 1 else problem.rows.sampled(sampling_rate, noise)
+        ahead = w + _MOMENTUM * velocity
+        query = GradientSum(problem, ahead)
+        noisy = rows.release(query, part, noise)
+        value, std = noisy.value * query.step / sampling_rate, noisy.std * query.step / sampling_rate
+        weight_sums += value[-1] / (_COUNT_WEIGHT * problem.loss.slope_bound * problem.radius)
+        weight_sum = max(weight_sums / i, problem.max_weight)
+        penalty = penalised * (ridge + alpha * weight_sum)
+        noise_norm = math.sqrt(w.size) * std[0] / (loss.slope_bound * problem.radius)
+        effective = _CURVATURE_SHARE * weight_sum + _CAUTION * noise_norm
+        curvature = loss.curvature_bound * problem.radius**2 * effective + penalty[0]
+        velocity = _MOMENTUM * velocity - (value[:-1].reshape(w.shape) + penalty * ahead) / curvature
+        w = w + velocity
+        if 2 * i > len(parts):
+            kept.append(w)
+    return np.mean(kept, axis=0)
+
+
+def gradient_share(weight: float, sampling_rate: float, steps: int, delta: float) -> Share:
+    """The part of the budget for the steps of noisy gradient descent."""
+    if sampling_rate == 1:
+        return Share("gradient", weight)
+    if delta == 0:
+        raise ValueError(
+            f"sampling_rate={sampling_rate:g} needs delta > 0: how sampling amplifies privacy is accounted for Gaussian "
+            "noise. Use sampling_rate=1 or a delta > 0."
+        )
+    return Share("gradient", weight, "sampled", sampling_rate=float(sampling_rate), steps=steps)

@@ -1,0 +1,162 @@
+"""What private linear regressors share: clipped rows and targets, and noisy gradient descent."""
+
+import math
+from numbers import Integral, Real
+from typing import Self
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from sklearn.base import RegressorMixin
+from sklearn.utils import Tags
+from sklearn.utils.validation import validate_data
+
+from .._sklearn_compat import Interval, validate_parameters
+from ..accounting import Budget, PrivacyReport, Share
+from ..base import PrivateEstimator
+from ..mechanisms import Noise
+from ..rows import Rows, check_bounds, check_n_rows, feature_bounds
+from ..rows.collection import Matrix
+from ._clipping import check_sample_weight, clip, clipped_rows, norm_shares
+from ._gradient import descend, gradient_share
+from ._losses import Loss
+from ._mechanisms import Problem
+
+_BOUNDS_SHARE = 0.1
+_INTERCEPT_SCALING = 0.5
+
+Bounds = tuple[float, float]
+
+
+class LinearRegressor(RegressorMixin, PrivateEstimator):
+    """Base class of private linear regressors."""
+
+    _parameter_constraints: dict = {
+        **PrivateEstimator._parameter_constraints,
+        "alpha": [Interval(Real, 0, None, closed="left")],
+        # the square of a norm must be a float
+        "data_norm": [Interval(Real, 1e-100, 1e100, closed="both"), None],
+        "bounds_y": [tuple, None],
+        "fit_intercept": ["boolean"],
+        "max_iter": [Interval(Integral, 1, None, closed="left")],
+        "max_weight": [Interval(Real, 0, None, closed="neither"), None],
+        "sampling_rate": [Interval(Real, 0, 1, closed="right")],
+    }
+    _learnt_attributes = ("coef_", "intercept_")
+    _bounds_y_lower = -math.inf  # the least target there can be
+
+    def predict(self, X: ArrayLike | Matrix) -> NDArray[np.float64]:
+        """Predict targets.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+
+        Returns
+        -------
+        ndarray of shape (n_samples,)
+        """
+        return self.to_sklearn().predict(X)
+
+    def _fit(
+        self,
+        X: ArrayLike | Matrix,
+        y: ArrayLike,
+        sample_weight: ArrayLike | None,
+        *,
+        first: bool = True,
+        incremental: bool = False,
+    ) -> Self:
+        validate_parameters(self)
+        X, y = validate_data(
+            self, X, y, reset=first, dtype=[np.float64, np.float32], accept_sparse="csr", y_numeric=True
+        )
+        y = y.astype(np.float64)
+        check_n_rows(X)
+        weights = check_sample_weight(sample_weight, X, self.max_weight)
+        bounds = None if self.bounds_y is None else self._checked_bounds()
+        if math.isinf(self.epsilon):
+            clipped, targets = clip(X, self.data_norm), y if bounds is None else np.clip(y, *bounds)
+            model = self._sklearn_counterpart() if first else self.to_sklearn()
+            fit = model.partial_fit if incremental else model.fit
+            self._fit_without_privacy(lambda: fit(clipped, targets, sample_weight=weights))
+            self.data_norm_ = math.inf if self.data_norm is None else float(self.data_norm)
+            self.bounds_y_, self._state = bounds, None
+            return self
+
+        norm, earlier = self.data_norm, None
+        if not first:
+            norm, bounds, earlier = self.data_norm_, self.bounds_y_, self._state
+            if earlier is None:
+                raise ValueError(
+                    "A model fitted with epsilon=inf cannot be continued privately: it holds what its rows say "
+                    "exactly. Call fit, or go on with epsilon=inf."
+                )
+        passes = 1 if incremental else self.max_iter
+        with self._open_budget(self._shares_for(norm is not None, bounds is not None, passes)) as (budget, noise):
+            if bounds is None:
+                (lower,), (upper,) = feature_bounds(Rows(y[:, None]), budget["target bounds"], noise)
+                bounds = (max(float(lower), self._bounds_y_lower), float(upper))
+            loss, targets, start = self._task(y, bounds, budget, noise)
+            rows, norm = clipped_rows(Rows(X, targets, weights, norms=True), norm, budget, noise)
+            constant = _INTERCEPT_SCALING * norm if self.fit_intercept else 0.0
+            most = 1.0 if weights is None else float(self.max_weight)
+            problem = Problem(rows, loss, math.hypot(norm, constant), constant, None, most)
+            w = np.zeros(problem.shape)
+            if self.fit_intercept:
+                w[0, -1] = start / constant
+            w = descend(
+                problem,
+                budget["gradient"].steps(self._n_steps(passes)),
+                noise,
+                start=w if earlier is None else earlier,
+                alpha=self.alpha,
+                sampling_rate=self.sampling_rate,
+            )
+        report = PrivacyReport.of(type(self).__name__, budget.plan, noise.secure)
+        self.privacy_ = report if earlier is None else self.privacy_ + report
+        self.data_norm_, self.bounds_y_, self._state = norm, bounds, w
+        d = X.shape[1]
+        self._take_over(w[0, :d], constant * w[0, d] if self.fit_intercept else 0.0)
+        return self
+
+    def _task(
+        self, y: NDArray[np.float64], bounds: Bounds, budget: Budget, noise: Noise
+    ) -> tuple[Loss, NDArray[np.float64], float]:
+        """The loss, the targets in its units, and the score to start from."""
+        raise NotImplementedError
+
+    def _take_over(self, coefficients: NDArray[np.float64], intercept: float) -> None:
+        """Set the fitted coefficients."""
+        raise NotImplementedError
+
+    def _shares(self) -> list[Share]:
+        return self._shares_for(self.data_norm is not None, self.bounds_y is not None, self.max_iter)
+
+    def _shares_for(self, norm_known: bool, bounds_known: bool, passes: int) -> list[Share]:
+        shares = norm_shares(norm_known)
+        if not bounds_known:
+            shares.append(Share("target bounds", _BOUNDS_SHARE))
+        shares += self._target_shares()
+        rest = 1 - math.fsum(share.weight for share in shares)
+        return [*shares, gradient_share(rest, self.sampling_rate, self._n_steps(passes), self.delta)]
+
+    def _target_shares(self) -> list[Share]:
+        return []
+
+    def _n_steps(self, passes: int) -> int:
+        return math.ceil(passes / self.sampling_rate)
+
+    def _checked_bounds(self) -> Bounds:
+        (lower,), (upper,) = check_bounds(self.bounds_y, 1, "bounds_y")
+        if not self._bounds_y_lower <= lower < upper:
+            raise ValueError(
+                f"bounds_y must be (lower, upper) with {self._bounds_y_lower:g} <= lower < upper. Got {self.bounds_y} "
+                "instead."
+            )
+        return float(lower), float(upper)
+
+    def __sklearn_tags__(self) -> Tags:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.sparse = True
+        tags.regressor_tags.poor_score = self.epsilon != math.inf
+        return tags
