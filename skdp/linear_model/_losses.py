@@ -1,38 +1,185 @@
-"""Losses of linear models: a new loss is a class with these two members."""
+"""Losses of linear models: what the solver and the privacy proof need to know of them."""
+
+import math
+from abc import ABC, abstractmethod
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.linalg import helmert
 
 
-class LogisticLoss:
-    """log(1 + exp(-t m)) for a margin m and a label t = 2 y - 1, with y in {0, 1}.
+class Loss(ABC):
+    """A convex function of the scores of a row, given its target.
+
+    Targets of -1 mark rows that weigh nothing: what a loss returns there must be finite, and is not used.
 
     Attributes
     ----------
+    n_outputs : int
+        Number of scores of a row.
     slope_bound : float
-        Largest absolute first derivative with respect to the margin.
+        Bound on the L2 norm of the gradient with respect to the scores.
+    curvature_bound : float
+        Bound on the eigenvalues of the Hessian with respect to the scores.
+    """
+
+    n_outputs: int = 1
+    slope_bound: float
+    curvature_bound: float
+
+    @abstractmethod
+    def value(self, scores: NDArray[np.float64], y: np.ndarray) -> NDArray[np.float64]:
+        """The loss of each row.
+
+        Parameters
+        ----------
+        scores : ndarray of shape (n, n_outputs)
+        y : ndarray of shape (n,)
+
+        Returns
+        -------
+        ndarray of shape (n,)
+        """
+
+    @abstractmethod
+    def derivatives(
+        self, scores: NDArray[np.float64], y: np.ndarray, *, second: bool
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64] | None]:
+        """Gradient and Hessian of each row with respect to its scores.
+
+        Parameters
+        ----------
+        scores : ndarray of shape (n, n_outputs)
+        y : ndarray of shape (n,)
+        second : bool
+            Whether the Hessians are wanted.
+
+        Returns
+        -------
+        first : ndarray of shape (n, n_outputs)
+        second : ndarray of shape (n, n_outputs, n_outputs) or None
+        """
+
+    def product(
+        self, scores: NDArray[np.float64], y: np.ndarray, direction: NDArray[np.float64]
+    ) -> NDArray[np.float64]:
+        """The Hessian of each row times a vector of its own: ndarrays of shape (n, n_outputs)."""
+        _, second = self.derivatives(scores, y, second=True)
+        return np.einsum("iab,ib->ia", second, direction)
+
+
+class LogisticLoss(Loss):
+    """log(1 + exp(-t s)) for a score s and a label t = 2 y - 1, with y in {0, 1}."""
+
+    slope_bound = 1.0
+    curvature_bound = 0.25
+
+    def value(self, scores: NDArray[np.float64], y: np.ndarray) -> NDArray[np.float64]:
+        """The loss of each row."""
+        return np.logaddexp(0.0, (1 - 2 * y) * scores[:, 0])
+
+    def derivatives(
+        self, scores: NDArray[np.float64], y: np.ndarray, *, second: bool
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64] | None]:
+        """First and second derivative of each row."""
+        probability = 0.5 * scores  # expit by way of tanh, three times as fast
+        np.tanh(probability, out=probability)
+        probability *= 0.5
+        probability += 0.5
+        curvature = (probability * (1 - probability))[:, :, None] if second else None
+        probability -= y[:, None]
+        return probability, curvature
+
+
+class SoftmaxLoss(Loss):
+    """The cross-entropy -log p_y of p = softmax(basis @ s), for the classes 0 to n_classes - 1.
+
+    The margins of the classes add up to zero, and are given by n_classes - 1 scores: adding the same to all of them
+    changes nothing, so that there is one score less to learn and to add noise to.
+
+    Parameters
+    ----------
+    n_classes : int
+
+    Attributes
+    ----------
+    basis : ndarray of shape (n_classes, n_classes - 1)
+        Orthonormal columns that add up to zero each.
+    """
+
+    slope_bound = math.sqrt(2)
+    curvature_bound = 0.5
+
+    def __init__(self, n_classes: int) -> None:
+        self.n_outputs = n_classes - 1
+        self.basis: NDArray[np.float64] = np.ascontiguousarray(helmert(n_classes).T)
+
+    def value(self, scores: NDArray[np.float64], y: np.ndarray) -> NDArray[np.float64]:
+        """The loss of each row."""
+        margins = scores @ self.basis.T
+        top = margins.max(axis=1)
+        own = margins[np.arange(y.size), y]
+        return top - own + np.log(np.exp(margins - top[:, None]).sum(axis=1))
+
+    def derivatives(
+        self, scores: NDArray[np.float64], y: np.ndarray, *, second: bool
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64] | None]:
+        """Gradient and Hessian of each row."""
+        probability = self._probability(scores)
+        first = probability @ self.basis
+        curvature = None
+        if second:
+            curvature = np.einsum("ka,ik,kb->iab", self.basis, probability, self.basis, optimize=True)
+            curvature -= first[:, :, None] * first[:, None, :]
+        first -= self.basis[y]
+        return first, curvature
+
+    def product(
+        self, scores: NDArray[np.float64], y: np.ndarray, direction: NDArray[np.float64]
+    ) -> NDArray[np.float64]:
+        """The Hessian of each row times a vector of its own."""
+        probability = self._probability(scores)
+        spread = direction @ self.basis.T
+        spread *= probability
+        spread -= probability * spread.sum(axis=1, keepdims=True)
+        return spread @ self.basis
+
+    def _probability(self, scores: NDArray[np.float64]) -> NDArray[np.float64]:
+        margins = scores @ self.basis.T
+        margins -= margins.max(axis=1, keepdims=True)
+        np.exp(margins, out=margins)
+        margins /= margins.sum(axis=1, keepdims=True)
+        return margins
+
+
+class HuberisedHinge(Loss):
+    """max(0, 1 - t s) for a score s and a label t = 2 y - 1, its kink smoothed by a parabola.
+
+    Parameters
+    ----------
+    half_width : float
+        The parabola reaches from 1 - half_width to 1 + half_width.
     """
 
     slope_bound = 1.0
 
-    @staticmethod
+    def __init__(self, half_width: float) -> None:
+        self.half_width = half_width
+        self.curvature_bound = 0.5 / half_width
+
+    def value(self, scores: NDArray[np.float64], y: np.ndarray) -> NDArray[np.float64]:
+        """The loss of each row."""
+        h = self.half_width
+        gap = 1 + (1 - 2 * y) * scores[:, 0]
+        inside = np.clip(gap, -h, h)
+        return (inside + h) ** 2 / (4 * h) + np.maximum(gap - h, 0.0)
+
     def derivatives(
-        margin: NDArray[np.float64], y: np.ndarray, *, second: bool
+        self, scores: NDArray[np.float64], y: np.ndarray, *, second: bool
     ) -> tuple[NDArray[np.float64], NDArray[np.float64] | None]:
-        """First and second derivative with respect to the margin.
-
-        Parameters
-        ----------
-        margin : ndarray of shape (n,)
-        y : ndarray of shape (n,)
-            0 or 1.
-        second : bool
-            Whether the second derivative is wanted.
-
-        Returns
-        -------
-        first : ndarray of shape (n,)
-        second : ndarray of shape (n,) or None
-        """
-        probability = 0.5 + 0.5 * np.tanh(0.5 * margin)  # expit, three times as fast
-        return probability - y, probability * (1 - probability) if second else None
+        """First and second derivative of each row."""
+        h = self.half_width
+        sign = (2.0 * y - 1)[:, None]
+        gap = 1 - sign * scores
+        curvature = (np.abs(gap) < h)[:, :, None] / (2 * h) if second else None
+        return -sign * (np.clip(gap, -h, h) + h) / (2 * h), curvature

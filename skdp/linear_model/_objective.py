@@ -1,128 +1,178 @@
 """The convex objective of a linear model over clipped rows, and a Newton solver for it."""
 
-from typing import Any
+from collections.abc import Callable
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg import LinAlgError, cho_factor, cho_solve
 
 from ..rows import Block, Rows
-from ._losses import LogisticLoss
+from ._losses import Loss
 
 _MAX_PASSES = 1000  # hard problems that were tried took 140 at most
+_MAX_PRODUCTS = 1000  # with the Hessian for one step; a step that they leave inexact is as safe as any
+_DENSE_SIZE = 300  # with more coefficients, products with the Hessian cost less than forming it
 _STRIDE = 16  # the solver starts from the minimum over every 16th row ...
-_MIN_SUBSAMPLE = 50  # ... where that leaves this many rows a coefficient
+_SUBSAMPLE_ELEMENTS = 2**22  # ... or fewer, so that their copy takes 32 MB at most ...
+_MIN_SUBSAMPLE = 50  # ... where that leaves this many rows a coefficient of an output
 _START_TOLERANCE = 1e6
-_GOOD_CONTRACTION = 0.05  # a step that shrinks the gradient this much needs no newer Hessian
+_GOOD_CONTRACTION = {True: 0.05, False: 0.8}  # of the gradient by a step that asks for no newer Hessian
+_LEAST_CONTRACTION = 0.9
+_CG_ACCURACY = 0.1
+_MEMORY = 20  # earlier steps that correct the next one
+
+Vector = NDArray[np.float64]
+Solve = Callable[[Vector], Vector]
 
 
 class LinearObjective:
-    """J(w) = sum_i weight_i loss(<w, x_i>, y_i) + ridge / 2 ||w||**2 + <tilt, w> over clipped rows.
+    """J(V) = sum_i weight_i loss(V x_i, y_i) + ridge / 2 ||V||**2 + <tilt, V> over clipped rows.
+
+    A row x_i is followed by the constant column; its weight is the product of its class's and its own.
 
     Parameters
     ----------
     rows : Rows
         Clipped rows, with y the position of the label, -1 for rows to ignore.
-    loss : loss
-        See `_losses`.
-    class_weights : ndarray of shape (2,)
+    loss : Loss
+    class_weights : ndarray of shape (n_classes,), default=None
+        None weighs all classes alike.
     constant : float
         Value of the constant column that follows the features; 0 for no such column.
     ridge : float
         Positive.
-    tilt : ndarray of shape (n_coefficients,)
+    tilt : ndarray of shape (n_outputs, n_columns) or, with a constant, (n_outputs, n_columns + 1)
+
+    Attributes
+    ----------
+    shape : tuple of two ints
+        That of the tilt, of coefficients and gradients.
     """
 
     def __init__(
         self,
         rows: Rows,
-        loss: type[LogisticLoss],
+        loss: Loss,
         *,
-        class_weights: NDArray[np.float64],
+        class_weights: NDArray[np.float64] | None = None,
         constant: float,
         ridge: float,
         tilt: NDArray[np.float64],
     ) -> None:
         self._rows = rows
         self._loss = loss
-        self._row_weights = np.append(class_weights, 0.0)  # y = -1 finds the last entry
+        self._class_weights = class_weights
         self._constant = constant
         self._ridge = ridge
         self._tilt = tilt
-        self.size = rows.n_columns + (constant != 0)
+        self.shape = (loss.n_outputs, rows.n_columns + (constant != 0))
+        self.is_small = loss.n_outputs * self.shape[1] <= _DENSE_SIZE
 
-    def subsample(self) -> "LinearObjective | None":
-        """The same objective over every 16th row, or None if they are too few to start from."""
-        if self._rows.n_rows < _STRIDE * _MIN_SUBSAMPLE * self.size:
+    def subsample(self) -> "tuple[LinearObjective, int] | None":
+        """The same objective over every k-th row and k, or None if they are too few to start from."""
+        n, d = self._rows.n_rows, self._rows.n_columns
+        step = max(_STRIDE, -(-n * d // _SUBSAMPLE_ELEMENTS))
+        if n < step * _MIN_SUBSAMPLE * (self.shape[1] if self.is_small else 10):
             return None
         return LinearObjective(
-            self._rows.every(_STRIDE),
+            self._rows.every(step),
             self._loss,
-            class_weights=self._row_weights[:-1],
+            class_weights=self._class_weights,
             constant=self._constant,
-            ridge=self._ridge / _STRIDE,
-            tilt=self._tilt / _STRIDE,
-        )
+            ridge=self._ridge / step,
+            tilt=self._tilt / step,
+        ), step
 
-    def gradient(self, w: NDArray[np.float64]) -> NDArray[np.float64]:
-        """The gradient at w, of shape (n_coefficients,)."""
+    def gradient(self, w: Vector) -> Vector:
+        """The gradient at w."""
 
-        def kernel(block: Block) -> tuple[NDArray[np.float64]]:
-            first, _ = self._derivatives(block, w, second=False)
-            return (self._combine(block, first),)
+        def kernel(block: Block) -> tuple[Vector]:
+            first, _ = self._loss.derivatives(self._scores(block, w), block.y, second=False)
+            return (self._combine(block, first * self._weight(block)[:, None]),)
 
-        (gradient,) = self._rows.sum(kernel)
+        (gradient,) = self._rows.sum(kernel, sparse=True)
         return gradient + self._ridge * w + self._tilt
 
-    def gradient_and_hessian(self, w: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Gradient and Hessian at w in one pass."""
+    def gradient_and_hessian(self, w: Vector) -> tuple[Vector, Vector]:
+        """Gradient and Hessian at w in one pass.
 
-        def kernel(block: Block) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-            first, second = self._derivatives(block, w, second=True)
+        Returns
+        -------
+        gradient : ndarray of shape (n_outputs, size)
+        hessian : ndarray of shape (n_outputs * size, n_outputs * size)
+        """
+        m, size = self.shape
+
+        def kernel(block: Block) -> tuple[Vector, Vector]:
+            first, second = self._loss.derivatives(self._scores(block, w), block.y, second=True)
+            assert second is not None
+            weight = self._weight(block)
+            first *= weight[:, None]
+            second *= weight[:, None, None]
             d = block.X.shape[1]
-            scaled = block.X * (np.sqrt(second) * block.scale)[:, None]
-            hessian = np.empty((w.size, w.size))
-            hessian[:d, :d] = scaled.T @ scaled
-            hessian[d:] = self._constant * self._combine(block, second)
-            hessian[:d, d:] = hessian[d:, :d].T
-            return self._combine(block, first), hessian
+            hessian = np.empty((m, size, m, size))
+            for a in range(m):
+                for b in range(a + 1):
+                    factor = second[:, a, b]
+                    corner = hessian[a, :, b]
+                    corner[:d, :d] = (block.X * (factor * block.scale**2)[:, None]).T @ block.X
+                    if self._constant:
+                        corner[d] = self._constant * self._combine(block, factor[:, None])[0]
+                        corner[:d, d] = corner[d, :d]
+                    hessian[b, :, a] = corner
+            return self._combine(block, first), hessian.reshape(m * size, m * size)
 
         gradient, hessian = self._rows.sum(kernel)
-        hessian[np.diag_indices(w.size)] += self._ridge
+        hessian[np.diag_indices(m * size)] += self._ridge
         return gradient + self._ridge * w + self._tilt, hessian
 
-    def _derivatives(self, block: Block, w: NDArray[np.float64], *, second: bool) -> tuple[NDArray[np.float64], Any]:
+    def hessian_product(self, w: Vector, direction: Vector) -> Vector:
+        """The Hessian at w times a direction."""
+
+        def kernel(block: Block) -> tuple[Vector]:
+            scores = self._scores(block, np.vstack([w, direction]))
+            m = self._loss.n_outputs
+            product = self._loss.product(scores[:, :m], block.y, scores[:, m:])
+            return (self._combine(block, product * self._weight(block)[:, None]),)
+
+        (product,) = self._rows.sum(kernel, sparse=True)
+        return product + self._ridge * direction
+
+    def _scores(self, block: Block, w: Vector) -> Vector:
         d = block.X.shape[1]
-        margin = block.X @ w[:d]
-        margin *= block.scale
+        scores = block.X @ w[:, :d].T
+        scores *= block.scale[:, None]
         if self._constant:
-            margin += self._constant * w[d]
-        first, curvature = self._loss.derivatives(margin, block.y, second=second)
-        weight = self._row_weights[block.y]
-        first *= weight
-        if curvature is not None:
-            curvature *= weight
-        return first, curvature
+            scores += self._constant * w[:, d]
+        return scores
 
-    def _combine(self, block: Block, factors: NDArray[np.float64]) -> NDArray[np.float64]:
-        """The sum of the clipped, extended rows times a factor each."""
-        features = (factors * block.scale) @ block.X
-        return np.append(features, self._constant * factors.sum()) if self._constant else features
+    def _weight(self, block: Block) -> Vector:
+        if self._class_weights is None:
+            weight = (block.y >= 0).astype(np.float64)
+        else:
+            weight = np.append(self._class_weights, 0.0)[block.y]  # y = -1 finds the last entry
+        return weight if block.weights is None else weight * block.weights
+
+    def _combine(self, block: Block, factors: Vector) -> Vector:
+        """The sum of the clipped, extended rows times factors of shape (n_block, n_outputs)."""
+        features = (block.X.T @ (factors * block.scale[:, None])).T
+        return np.column_stack([features, self._constant * factors.sum(axis=0)]) if self._constant else features
 
 
-def minimise(objective: LinearObjective, start: NDArray[np.float64], tolerance: float) -> NDArray[np.float64]:
+def minimise(objective: LinearObjective, start: Vector, tolerance: float) -> Vector:
     """A point where the gradient's norm is at most `tolerance`, by Newton's method on few passes over the rows.
 
     Parameters
     ----------
     objective : LinearObjective
         Strictly convex.
-    start : ndarray of shape (n_coefficients,)
+    start : ndarray of the objective's shape
     tolerance : float
 
     Returns
     -------
-    ndarray of shape (n_coefficients,)
+    ndarray of the objective's shape
 
     Raises
     ------
@@ -132,59 +182,84 @@ def minimise(objective: LinearObjective, start: NDArray[np.float64], tolerance: 
     Notes
     -----
     With many rows, a subsample gives the start and the first Hessian. A Hessian is kept while its steps shrink the
-    gradient well; the changes of the gradient along earlier steps then correct it (Anderson 1965), which takes no
-    further pass. A step is halved until it does not overshoot, that is, until the slope along it is no more than half
-    as steep uphill as it was downhill at its start.
+    gradient well; the changes of the gradient along earlier steps then correct it (L-BFGS), which takes no further
+    pass. With few coefficients the Hessian is factorised; with many it is known by its products with vectors alone,
+    and conjugate gradients solve for the step.
+
+    A step is shortened unless the slope at its end is still downhill or the gradient is clearly the smallest so far.
+    The former keeps a convex objective from rising, the latter happens finitely often, so the iteration cannot cycle.
     """
     return _newton(objective, start, tolerance)[0]
 
 
-def _newton(
-    objective: LinearObjective, w: NDArray[np.float64], tolerance: float
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """The minimum and the last Hessian."""
+def _newton(objective: LinearObjective, w: Vector, tolerance: float) -> tuple[Vector, Solve]:
+    """The minimum, and the map of a vector to the solution of a linear system with a recent Hessian."""
     smaller = objective.subsample()
     if smaller is None:
-        gradient, hessian = objective.gradient_and_hessian(w)
+        gradient, solve = _gradient_and_solve(objective, w, tolerance)
     else:
         # The rows that were left out move the minimum far more than this tolerance.
-        w, hessian = _newton(smaller, w, _START_TOLERANCE * tolerance)
-        gradient, hessian = objective.gradient(w), _STRIDE * hessian
-    factor, update = _factorised(hessian, tolerance), smaller is None
-    length = 1.0
-    steps: list[NDArray[np.float64]] = []
-    changes: list[NDArray[np.float64]] = []
+        subsample, step_ = smaller
+        w, solve_smaller = _newton(subsample, w, _START_TOLERANCE * tolerance)
+        gradient = objective.gradient(w)
+
+        def solve(vector: Vector) -> Vector:
+            return solve_smaller(vector / step_)
+
+    update, length = smaller is None, 1.0
+    best = norm = float(np.linalg.norm(gradient))
+    pairs: list[tuple[Vector, Vector]] = []
     for _ in range(_MAX_PASSES):
-        norm = np.linalg.norm(gradient)
         if norm <= tolerance:
-            return w, hessian
-        step = length * _secant_step(factor, gradient, steps, changes)
+            return w, solve
+        step = -length * _corrected(solve, gradient, pairs)
+        new_solve = solve
         if update:
-            new_gradient, new_hessian = objective.gradient_and_hessian(w + step)
+            new_gradient, new_solve = _gradient_and_solve(objective, w + step, tolerance)
         else:
             new_gradient = objective.gradient(w + step)
-        if new_gradient @ step > -(gradient @ step) / 2:
-            if steps:  # the corrections misled
-                steps, changes, update = [], [], True
+        new_norm = float(np.linalg.norm(new_gradient))
+        if np.vdot(new_gradient, step) > 0 and new_norm > _LEAST_CONTRACTION * best:
+            if pairs:  # the corrections misled
+                pairs, update = [], True
             else:
                 length /= 2
             continue
-        steps.append(step)
-        changes.append(new_gradient - gradient)
+        pairs = [*pairs[1 - _MEMORY :], (step, new_gradient - gradient)]
         w, gradient = w + step, new_gradient
         if update:
-            hessian, factor = new_hessian, _factorised(new_hessian, tolerance)
-            length = 1.0
-            steps, changes = [], []
-        update = bool(np.linalg.norm(gradient) > _GOOD_CONTRACTION * norm)
+            solve, length, pairs = new_solve, 1.0, []
+        update = new_norm > _GOOD_CONTRACTION[objective.is_small] * norm
+        norm, best = new_norm, min(best, new_norm)
     raise _unreachable(tolerance)
 
 
-def _factorised(hessian: NDArray[np.float64], tolerance: float) -> tuple[NDArray[np.float64], bool]:
+def _gradient_and_solve(objective: LinearObjective, w: Vector, tolerance: float) -> tuple[Vector, Solve]:
+    if not objective.is_small:
+        return objective.gradient(w), partial(_conjugate_gradients, partial(objective.hessian_product, w))
+    gradient, hessian = objective.gradient_and_hessian(w)
     try:
-        return cho_factor(hessian)
+        factor = cho_factor(hessian)
     except LinAlgError as error:  # a penalty too weak for the precision of floats
         raise _unreachable(tolerance) from error
+    return gradient, lambda vector: cho_solve(factor, vector.ravel()).reshape(vector.shape)
+
+
+def _conjugate_gradients(product: Callable[[Vector], Vector], vector: Vector) -> Vector:
+    """Roughly the solution of a linear system with a positive definite matrix that is known by its products."""
+    solution, residual = np.zeros_like(vector), vector.copy()
+    direction, square = residual, np.vdot(residual, residual)
+    goal = _CG_ACCURACY**2 * square
+    for _ in range(_MAX_PRODUCTS):
+        if square <= goal:
+            break
+        image = product(direction)
+        length = square / np.vdot(direction, image)
+        solution += length * direction
+        residual -= length * image
+        square, previous = np.vdot(residual, residual), square
+        direction = residual + square / previous * direction
+    return solution
 
 
 def _unreachable(tolerance: float) -> RuntimeError:
@@ -194,14 +269,15 @@ def _unreachable(tolerance: float) -> RuntimeError:
     )
 
 
-def _secant_step(
-    factor: tuple[NDArray[np.float64], bool],
-    gradient: NDArray[np.float64],
-    steps: list[NDArray[np.float64]],
-    changes: list[NDArray[np.float64]],
-) -> NDArray[np.float64]:
-    """A Newton step with an outdated Hessian, corrected by what earlier steps did to the gradient."""
-    if not steps:
-        return -cho_solve(factor, gradient)
-    known = np.linalg.lstsq(np.transpose(changes), gradient, rcond=None)[0]
-    return -known @ steps - cho_solve(factor, gradient - known @ changes)
+def _corrected(solve: Solve, gradient: Vector, pairs: list[tuple[Vector, Vector]]) -> Vector:
+    """A Newton step uphill with an outdated Hessian, corrected by what earlier steps did to the gradient (L-BFGS)."""
+    result = gradient.copy()
+    shares = []
+    for step, change in reversed(pairs):
+        share = np.vdot(step, result) / np.vdot(step, change)
+        result -= share * change
+        shares.append(share)
+    result = solve(result)
+    for (step, change), share in zip(pairs, reversed(shares), strict=True):
+        result += (share - np.vdot(change, result) / np.vdot(step, change)) * step
+    return result

@@ -1,15 +1,17 @@
 """The only door to the training data: sums over rows, block by block."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from copy import copy
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
+from sklearn.utils.extmath import row_norms
 
 from ..accounting import Part
 from ..mechanisms import Noise, Noisy
+from ._threads import in_threads
 
 if TYPE_CHECKING:
     from .queries import Query
@@ -18,6 +20,8 @@ MAX_ROWS = 2**28  # sums of grid values of up to 24 bits stay exact in float64
 
 # A block of 2**16 doubles and its temporaries stay in a core's cache.
 _BLOCK_ELEMENTS = 2**16
+_ROW_ELEMENTS = 16  # what a sparse row costs besides its stored elements, in their number
+_TASK_BLOCKS = 16  # blocks that are summed in one thread, whatever the number of threads
 
 Matrix: TypeAlias = np.ndarray | sparse.csr_array | sparse.csr_matrix
 
@@ -27,19 +31,23 @@ class Block(NamedTuple):
 
     Attributes
     ----------
-    X : ndarray of float64 of shape (n_block, n_columns)
+    X : ndarray or CSR array of float64 of shape (n_block, n_columns)
+        CSR where the collection is and the kernel asked for it.
     y : ndarray of shape (n_block,) or None
         What the collection was given, such as class codes, -1 for labels to ignore.
     norms : ndarray of float64 of shape (n_block,) or None
         The L2 norm of each row, infinite where its square is too large for a float.
     scale : ndarray of float64 of shape (n_block,) or None
         The factor in [0, 1] that clips each row to the collection's limit.
+    weights : ndarray of float64 of shape (n_block,) or None
+        What a row counts for.
     """
 
-    X: NDArray[np.float64]
+    X: NDArray[np.float64] | Any
     y: np.ndarray | Any
     norms: NDArray[np.float64] | Any
     scale: NDArray[np.float64] | Any
+    weights: NDArray[np.float64] | Any
 
 
 def check_n_rows(X: Matrix) -> None:
@@ -57,23 +65,28 @@ class Rows:
         Never copied as a whole; blocks of it are converted to float64.
     y : ndarray of shape (n_samples,), default=None
         A number for each row.
+    weights : ndarray of float64 of shape (n_samples,), default=None
+        A weight for each row.
     norms : bool, default=False
         Compute the L2 norm of each row, for kernels and for `clipped`.
     """
 
-    def __init__(self, X: Matrix, y: np.ndarray | None = None, *, norms: bool = False) -> None:
+    def __init__(
+        self, X: Matrix, y: np.ndarray | None = None, weights: NDArray[np.float64] | None = None, *, norms: bool = False
+    ) -> None:
+        if sparse.issparse(X) and not X.has_canonical_format:
+            X = X.copy()  # the user's own stays as it is
+            X.sum_duplicates()  # an element that is stored in parts would pass for a short one
         self._X = X
         self._y = y
+        self._weights = weights
         self._norms: NDArray[np.float64] | None = None
         self._scale: NDArray[np.float64] | None = None
         self.n_columns = X.shape[1]
         if norms:
             self._norms = np.empty(X.shape[0])
-            for rows, block in self._blocks():
-                # In one memory layout a row's norm is rounded alike, whatever other rows there are.
-                own = np.ascontiguousarray(block.X)
-                with np.errstate(over="ignore"):
-                    np.sqrt(np.einsum("ij,ij->i", own, own), out=self._norms[rows])
+            for rows, block in self._blocks(sparse=True):
+                self._norms[rows] = _norms(block.X)
 
     @property
     def n_rows(self) -> int:
@@ -93,32 +106,47 @@ class Rows:
         return rows
 
     def every(self, step: int) -> "Rows":
-        """Every `step`-th row, without a copy: a data-free subsample to start a solver from."""
+        """A copy of every `step`-th row: a data-free subsample to start a solver from."""
         rows = copy(self)
-        rows._X = self._X[::step]
-        rows._y = None if self._y is None else self._y[::step]
-        rows._scale = None if self._scale is None else self._scale[::step]
+        rows._X = self._X[::step].copy()
+        rows._y = None if self._y is None else self._y[::step].copy()
+        rows._weights = None if self._weights is None else self._weights[::step].copy()
+        rows._scale = None if self._scale is None else self._scale[::step].copy()
         return rows
 
-    def sum(self, kernel: Callable[[Block], tuple[np.ndarray, ...]]) -> tuple[NDArray[np.float64], ...]:
+    def sum(
+        self, kernel: Callable[[Block], tuple[np.ndarray, ...]], *, sparse: bool = False
+    ) -> tuple[NDArray[np.float64], ...]:
         """The sum over blocks of a kernel's arrays.
 
         Parameters
         ----------
         kernel : callable
             Takes a `Block`, returns a tuple of arrays. If it is a sum over the block's rows of integers below 2**24
-            in magnitude, the result is exact.
+            in magnitude, the result is exact. Called from several threads at once if there are many rows.
+        sparse : bool, default=False
+            Whether the kernel takes blocks of sparse rows as CSR arrays; dense ones otherwise.
 
         Returns
         -------
         tuple of ndarray
+            The same, whatever the number of threads.
         """
-        blocks = self._blocks()
-        totals = tuple(np.array(array, dtype=np.float64) for array in kernel(next(blocks)[1]))
-        for _, block in blocks:
-            for total, array in zip(totals, kernel(block), strict=True):
-                total += array
-        return totals
+
+        def total(task: slice) -> list[NDArray[np.float64]]:
+            blocks = self._blocks(task, sparse=sparse)
+            totals = [np.array(array, dtype=np.float64) for array in kernel(next(blocks)[1])]
+            for _, block in blocks:
+                _add(totals, kernel(block))
+            return totals
+
+        step = _TASK_BLOCKS * self._block_size(sparse)
+        tasks = [slice(start, start + step) for start in range(0, max(1, self.n_rows), step)]
+        results = in_threads(total, tasks)
+        totals = next(results)
+        for others in results:
+            _add(totals, others)
+        return tuple(totals)
 
     def release(self, query: "Query", part: Part, noise: Noise) -> Noisy:
         """Answer a query with noise, spending a part of the budget.
@@ -136,17 +164,61 @@ class Rows:
         """
         return noise.add(part, query.answer(self), l1=query.l1, l2=query.l2, step=query.step)
 
-    def _blocks(self) -> Iterator[tuple[slice, Block]]:
-        size = max(1, _BLOCK_ELEMENTS // max(1, self.n_columns))
-        for start in range(0, self._X.shape[0], size):
-            rows = slice(start, start + size)
-            X: Any = self._X[rows]
-            X = X.toarray() if sparse.issparse(X) else X
-            X = np.asarray(X, dtype=np.float64)
-            y = None if self._y is None else self._y[rows]
-            norms = None if self._norms is None else self._norms[rows]
-            scale = None if self._scale is None else self._scale[rows]
+    def _block_size(self, sparse: bool) -> int:
+        """The number of rows in a block; it depends on the shape alone, so that sums are added in a fixed order."""
+        if sparse and self._is_sparse:
+            # A kernel's result may be as long as a row is wide: enough stored elements must share in adding it up.
+            elements = max(_BLOCK_ELEMENTS, 2 * self.n_columns)
+            return max(1, elements * self.n_rows // max(1, self._X.nnz + _ROW_ELEMENTS * self.n_rows))
+        return max(1, _BLOCK_ELEMENTS // max(1, self.n_columns))
+
+    def _blocks(self, rows: slice = slice(None), *, sparse: bool = False) -> Iterator[tuple[slice, Block]]:
+        size = self._block_size(sparse)
+        start, stop, _ = rows.indices(self.n_rows)
+        for first in range(start, max(stop, start + 1), size):  # without rows, one block of none
+            part = slice(first, min(first + size, stop))
+            X: Any = _csr_rows(self._X, part) if self._is_sparse else self._X[part]
+            if self._is_sparse and not sparse:
+                X = X.toarray()
+            X = X.astype(np.float64, copy=False)
+            y, norms, scale, weights = (
+                None if array is None else array[part] for array in (self._y, self._norms, self._scale, self._weights)
+            )
             if scale is not None and not scale.all():
                 # Rows too long for their norm to be a float are clipped to zero; products with them overflow.
-                X = np.where(scale[:, None] > 0, X, 0.0)
-            yield rows, Block(X, y, norms, scale)
+                X = _without(X, scale == 0)
+            yield part, Block(X, y, norms, scale, weights)
+
+    @property
+    def _is_sparse(self) -> bool:
+        return sparse.issparse(self._X)
+
+
+def _add(totals: list[NDArray[np.float64]], arrays: Iterable[np.ndarray]) -> None:
+    for total, array in zip(totals, arrays, strict=True):
+        total += array
+
+
+def _norms(X: Any) -> NDArray[np.float64]:
+    with np.errstate(over="ignore"):
+        if sparse.issparse(X):
+            return row_norms(X)
+        # In one memory layout a row's norm is rounded alike, whatever other rows there are.
+        X = np.ascontiguousarray(X)
+        return np.sqrt(np.einsum("ij,ij->i", X, X))
+
+
+def _csr_rows(X: Any, rows: slice) -> Any:
+    """Consecutive rows of a CSR matrix: views of its elements, where scipy's own slices copy them."""
+    pointers = X.indptr[rows.start : rows.stop + 1]
+    elements = slice(pointers[0], pointers[-1])
+    shape = (rows.stop - rows.start, X.shape[1])
+    return sparse.csr_array((X.data[elements], X.indices[elements], pointers - pointers[0]), shape=shape)
+
+
+def _without(X: Any, rows: NDArray[np.bool_]) -> Any:
+    """X with some rows set to zero."""
+    if not sparse.issparse(X):
+        return np.where(rows[:, None], 0.0, X)
+    data = np.where(np.repeat(rows, np.diff(X.indptr)), 0.0, X.data)
+    return sparse.csr_array((data, X.indices, X.indptr), shape=X.shape)

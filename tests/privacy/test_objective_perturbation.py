@@ -27,7 +27,7 @@ def calibration(monkeypatch, **parameters):
     """The event, the ridge penalty, the noise scale and the row norm that a fit of one column uses."""
 
     def objective(rows, loss, *, class_weights, constant, ridge, tilt):
-        raise Captured(ridge, tilt[0], class_weights.max())
+        raise Captured(ridge, tilt[0, 0], class_weights.max())
 
     monkeypatch.setattr(_logistic, "LinearObjective", objective)
     monkeypatch.setattr(Noise, "normal", lambda self, size: np.ones(size))

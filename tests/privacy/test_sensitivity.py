@@ -124,11 +124,11 @@ def test_gradient_of_one_row_is_bounded(data, norm, constant, weight):
     rows = [Rows(X, y, norms=True).clipped(norm), Rows(X[:-1], y[:-1], norms=True).clipped(norm)]
     d = X.shape[1] + (constant != 0)
     more, fewer = (
-        LinearObjective(r, LogisticLoss, class_weights=np.array([1.0, weight]), constant=constant, ridge=1.0,
-                        tilt=np.zeros(d)).gradient(np.linspace(-1, 1, d))
+        LinearObjective(r, LogisticLoss(), class_weights=np.array([1.0, weight]), constant=constant, ridge=1.0,
+                        tilt=np.zeros((1, d))).gradient(np.linspace(-1, 1, d)[None])
         for r in rows
     )  # fmt: skip
-    bound = max(weight, 1.0) * math.hypot(norm, constant) * LogisticLoss.slope_bound
+    bound = max(weight, 1.0) * math.hypot(norm, constant) * LogisticLoss().slope_bound
     assert np.linalg.norm(more - fewer) <= bound * (1 + 1e-9)
 
 
@@ -139,8 +139,8 @@ def test_minimisers_of_neighbours_are_close(data, ridge):
     tolerance = 1e-9
     more, fewer = (
         minimise(
-            LinearObjective(Rows(X[:n], y[:n], norms=True).clipped(1.0), LogisticLoss, class_weights=np.ones(2),
-                            constant=0.5, ridge=ridge, tilt=np.zeros(4)), np.zeros(4), tolerance)
+            LinearObjective(Rows(X[:n], y[:n], norms=True).clipped(1.0), LogisticLoss(), class_weights=np.ones(2),
+                            constant=0.5, ridge=ridge, tilt=np.zeros((1, 4))), np.zeros((1, 4)), tolerance)
         for n in (len(X), len(X) - 1)
     )  # fmt: skip
     assert np.linalg.norm(more - fewer) <= (math.hypot(1.0, 0.5) + 2 * tolerance) / ridge
