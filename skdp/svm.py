@@ -10,7 +10,7 @@ from sklearn import svm
 from ._sklearn_compat import Interval
 from .accounting import BudgetAccountant
 from .linear_model._classifier import PenalisedClassifier
-from .linear_model._losses import HuberisedHinge, Loss, OneVsRest
+from .linear_model._losses import GradientLoss, HuberisedHinge, OneVsRest
 
 _HALF_WIDTH = 0.5
 
@@ -150,7 +150,7 @@ class LinearSVC(PenalisedClassifier):
         self.accountant = accountant
         self.random_state = random_state
 
-    def _loss_for(self, n_classes: int, mechanism: str) -> Loss:
+    def _loss_for(self, n_classes: int, mechanism: str) -> GradientLoss:
         hinge = HuberisedHinge(self.half_width)
         return hinge if n_classes == 2 else OneVsRest(hinge, n_classes)
 

@@ -88,7 +88,6 @@ class Part:
             return [Part(self.name, events.Pure(share * whole.epsilon)) for share in shares]
         return [Part(self.name, events.Gaussian(math.sqrt(share) * whole.mu)) for share in shares]
 
-
     def steps(self, n: int) -> list["Part"]:
         """Spend this part on n equal ones: the steps of a sampled mechanism, or an even split.
 

@@ -17,10 +17,10 @@ from ..exceptions import UnsupportedError
 from ..mechanisms import Noise
 from ..rows import Histogram, Rows
 from ..rows.collection import Matrix
-from ._gradient import descend, gradient_share
-from ._losses import Loss
-from ._mechanisms import GRADIENT_RIDGE, Problem, auto_ridge, perturbed_objective, perturbed_output
 from ._clipping import check_sample_weight, clip, clipped_rows, norm_shares
+from ._gradient import descend, gradient_share
+from ._losses import GradientLoss
+from ._mechanisms import GRADIENT_RIDGE, Problem, auto_ridge, perturbed_objective, perturbed_output
 
 # Shares of mu squared (of epsilon for delta = 0); what is left goes to the noise in the objective, the output or the
 # gradients.
@@ -58,9 +58,9 @@ class LinearClassifier(PrivateClassifier):
 
     def _problem(
         self,
-        loss: Loss,
+        loss: GradientLoss,
         X: Matrix,
-        codes: NDArray[np.signedinteger],
+        codes: NDArray | None,
         weights: NDArray[np.float64] | None,
         classes: NDArray,
         norm: float | None,
@@ -104,7 +104,7 @@ class LinearClassifier(PrivateClassifier):
                 "Pass all labels as classes=[...]; if they were to be discovered, use more rows or a larger epsilon."
             )
 
-    def _take_over(self, w: NDArray[np.float64], loss: Loss, problem: Problem) -> None:
+    def _take_over(self, w: NDArray[np.float64], loss: GradientLoss, problem: Problem) -> None:
         """Set the coefficients, in scikit-learn's shapes."""
         d = problem.rows.n_columns
         margins = loss.basis @ w if hasattr(loss, "basis") else w
@@ -225,7 +225,7 @@ class PenalisedClassifier(LinearClassifier):
         self.privacy_ = PrivacyReport.of(type(self).__name__, budget.plan, noise.secure)
         return self
 
-    def _loss_for(self, n_classes: int, mechanism: str) -> Loss:
+    def _loss_for(self, n_classes: int, mechanism: str) -> GradientLoss:
         """The loss for so many classes."""
         raise NotImplementedError
 
@@ -295,6 +295,6 @@ class PenalisedClassifier(LinearClassifier):
     def _check_warm_start(self) -> None:
         if self.warm_start:
             raise ValueError(
-                "warm_start=True is refused: every fit pays its whole epsilon, wherever it starts from, and the private "
-                "minimum does not depend on the start. Use SGDClassifier.partial_fit to go on with more rows."
+                "warm_start=True is refused: every fit pays its whole epsilon, wherever it starts from, and the "
+                "private minimum does not depend on the start. Use SGDClassifier.partial_fit to go on with more rows."
             )

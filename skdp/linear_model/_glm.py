@@ -10,7 +10,7 @@ from ..accounting import Budget, BudgetAccountant, Share
 from ..mechanisms import Noise
 from ..rows import ClassMoments, Rows
 from ..rows.collection import Matrix
-from ._losses import Loss, PoissonLoss
+from ._losses import GradientLoss, PoissonLoss
 from ._regressor import Bounds, LinearRegressor
 
 _MEAN_SHARE = 0.05
@@ -151,9 +151,9 @@ class PoissonRegressor(LinearRegressor):
 
     def _task(
         self, y: NDArray[np.float64], bounds: Bounds, budget: Budget, noise: Noise
-    ) -> tuple[Loss, NDArray[np.float64], float]:
+    ) -> tuple[GradientLoss, NDArray[np.float64], float]:
         targets = np.clip(y, *bounds)
-        query = ClassMoments.balanced(tuple(np.array([b]) for b in bounds), 1, 1.0, 1e-3, pure=self.delta == 0)
+        query = ClassMoments.balanced((np.array(bounds[:1]), np.array(bounds[1:])), 1, 1.0, 1e-3, pure=self.delta == 0)
         noisy = Rows(targets[:, None], np.zeros(len(y), dtype=np.int8)).release(query, budget["target mean"], noise)
         moments = query.estimate(*noisy)
         # Where noise has the say, a hundredth of the range is as good a guess as any.

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,9 +17,8 @@ from ._mechanisms import Problem
 # that sums over rows are exact.
 _ONE = 2.0**12
 
-# The sum of the weights is one more coordinate of the query: that of the heaviest row has this length, in units of the
-# largest gradient.
-_COUNT_WEIGHT = 0.2
+# The sum of the weights is one more coordinate of the query: the heaviest row adds a fifth of the largest gradient.
+_WEIGHT = 819 / _ONE
 
 _MOMENTUM = 0.9
 
@@ -46,8 +46,7 @@ class GradientSum(Query):
     def __init__(self, problem: Problem, coefficients: NDArray[np.float64]) -> None:
         self._problem = problem
         n_outputs, size = problem.shape
-        unit = problem.gradient_bound / _ONE**2
-        self.step = np.append(np.full(n_outputs * size, unit), _COUNT_WEIGHT * problem.gradient_bound / _ONE)
+        self.step = problem.gradient_bound / _ONE**2
         # A score sums `size` products of integers below 2**12 and 2**bits: it stays below 2**53.
         bits = 40 - math.ceil(math.log2(size) / 2)
         grid = math.ldexp(1.0, math.frexp(np.abs(coefficients).max())[1] - bits)
@@ -55,19 +54,20 @@ class GradientSum(Query):
         self._score_unit = grid * problem.radius / _ONE
         # Rounding lengthens a vector by half a step a coordinate.
         slopes, features = (_ONE + math.sqrt(m) / 2 for m in (n_outputs, size))
-        heaviest = _COUNT_WEIGHT * problem.gradient_bound
-        self.l2 = math.hypot(slopes * features * unit, heaviest)
-        self.l1 = math.sqrt(n_outputs * size) * slopes * features * unit + heaviest
+        longest, heaviest = slopes * features * self.step, _WEIGHT * problem.gradient_bound
+        self.l2 = math.hypot(longest, heaviest)
+        self.l1 = math.sqrt(n_outputs * size) * longest + heaviest
 
     def __call__(self, block: Block) -> tuple[NDArray[np.float64]]:
         """The sum in steps: the gradient, flattened, then the sum of weights."""
         problem, d = self._problem, block.X.shape[1]
         scale = block.scale * (_ONE / problem.radius)
-        if sparse.issparse(block.X):
-            X = block.X.multiply(scale[:, None]).tocsr()
+        X: Any = block.X
+        if sparse.issparse(X):
+            X = X.multiply(scale[:, None]).tocsr()
             np.rint(X.data, out=X.data)
         else:
-            X = block.X * scale[:, None]
+            X = X * scale[:, None]
             np.rint(X, out=X)
         constant = np.rint(problem.constant * _ONE / problem.radius)
         scores = X @ self._coefficients[:, :d].T
@@ -81,7 +81,7 @@ class GradientSum(Query):
         gradient = np.asarray((X.T @ slopes).T)
         if problem.constant:
             gradient = np.column_stack([gradient, constant * slopes.sum(axis=0)])
-        return (np.append(gradient.ravel(), np.rint(weight).sum()),)
+        return (np.append(gradient.ravel(), _WEIGHT * _ONE * np.rint(weight).sum()),)
 
 
 def descend(
@@ -127,9 +127,9 @@ def descend(
         rows = problem.rows if sampling_rate == 1 else problem.rows.sampled(sampling_rate, noise)
         ahead = w + _MOMENTUM * velocity
         query = GradientSum(problem, ahead)
-        noisy = rows.release(query, part, noise)
+        noisy = rows.release(query, part, noise, len(parts) - i)
         value, std = noisy.value * query.step / sampling_rate, noisy.std * query.step / sampling_rate
-        weight_sums += value[-1] / (_COUNT_WEIGHT * problem.loss.slope_bound * problem.radius)
+        weight_sums += value[-1] / (_WEIGHT * loss.slope_bound * problem.radius)
         weight_sum = max(weight_sums / i, problem.max_weight)
         penalty = penalised * (ridge + alpha * weight_sum)
         noise_norm = math.sqrt(w.size) * std[0] / (loss.slope_bound * problem.radius)
@@ -148,7 +148,7 @@ def gradient_share(weight: float, sampling_rate: float, steps: int, delta: float
         return Share("gradient", weight)
     if delta == 0:
         raise ValueError(
-            f"sampling_rate={sampling_rate:g} needs delta > 0: how sampling amplifies privacy is accounted for Gaussian "
-            "noise. Use sampling_rate=1 or a delta > 0."
+            f"sampling_rate={sampling_rate:g} needs delta > 0: how sampling amplifies privacy is accounted for "
+            "Gaussian noise. Use sampling_rate=1 or a delta > 0."
         )
     return Share("gradient", weight, "sampled", sampling_rate=float(sampling_rate), steps=steps)

@@ -8,7 +8,7 @@ from sklearn import linear_model
 
 from ..accounting import BudgetAccountant
 from ._classifier import PenalisedClassifier
-from ._losses import LogisticLoss, Loss, MultinomialLoss, SoftmaxLoss
+from ._losses import GradientLoss, LogisticLoss, MultinomialLoss, SoftmaxLoss
 
 
 class LogisticRegression(PenalisedClassifier):
@@ -157,7 +157,7 @@ class LogisticRegression(PenalisedClassifier):
         self.accountant = accountant
         self.random_state = random_state
 
-    def _loss_for(self, n_classes: int, mechanism: str) -> Loss:
+    def _loss_for(self, n_classes: int, mechanism: str) -> GradientLoss:
         if n_classes == 2:
             return LogisticLoss()
         return MultinomialLoss(n_classes) if mechanism == "gradient" else SoftmaxLoss(n_classes)

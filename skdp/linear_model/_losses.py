@@ -8,8 +8,8 @@ from numpy.typing import NDArray
 from scipy.linalg import helmert
 
 
-class Loss(ABC):
-    """A convex function of the scores of a row, given its target.
+class GradientLoss(ABC):
+    """A function of the scores of a row, given its target, as noisy gradients see it: by its slopes, which are bounded.
 
     Targets of -1 mark rows that weigh nothing: what a loss returns there must be finite, and is not used.
 
@@ -20,12 +20,39 @@ class Loss(ABC):
     slope_bound : float
         Bound on the L2 norm of the gradient with respect to the scores.
     curvature_bound : float
-        Bound on the eigenvalues of the Hessian with respect to the scores.
+        Bound on the eigenvalues of the Hessian with respect to the scores, where the slopes are not clipped.
     """
 
     n_outputs: int = 1
-    slope_bound: float
-    curvature_bound: float
+    slope_bound: float = 1.0
+    curvature_bound: float = 1.0
+
+    @abstractmethod
+    def slopes(self, scores: NDArray[np.float64], y: np.ndarray) -> NDArray[np.float64]:
+        """The gradient of each row with respect to its scores, clipped to `slope_bound`.
+
+        Parameters
+        ----------
+        scores : ndarray of shape (n, n_outputs)
+        y : ndarray of shape (n,)
+
+        Returns
+        -------
+        ndarray of shape (n, n_outputs)
+            A row's slopes are rounded alike, whatever other rows there are: no products of matrices.
+        """
+
+
+class Loss(GradientLoss):
+    """A convex loss with a Hessian, for objective functions.
+
+    Attributes
+    ----------
+    perturbation : {"logistic", "softmax", "smooth"}
+        The privacy proof for noise in the objective: see `ObjectivePerturbation`.
+    """
+
+    perturbation: str
 
     @abstractmethod
     def value(self, scores: NDArray[np.float64], y: np.ndarray) -> NDArray[np.float64]:
@@ -60,6 +87,10 @@ class Loss(ABC):
         second : ndarray of shape (n, n_outputs, n_outputs) or None
         """
 
+    def slopes(self, scores: NDArray[np.float64], y: np.ndarray) -> NDArray[np.float64]:
+        """The gradient alone: ndarrays of shape (n, n_outputs)."""
+        return self.derivatives(scores, y, second=False)[0]
+
     def product(
         self, scores: NDArray[np.float64], y: np.ndarray, direction: NDArray[np.float64]
     ) -> NDArray[np.float64]:
@@ -73,6 +104,7 @@ class LogisticLoss(Loss):
 
     slope_bound = 1.0
     curvature_bound = 0.25
+    perturbation = "logistic"
 
     def value(self, scores: NDArray[np.float64], y: np.ndarray) -> NDArray[np.float64]:
         """The loss of each row."""
@@ -109,6 +141,7 @@ class SoftmaxLoss(Loss):
 
     slope_bound = math.sqrt(2)
     curvature_bound = 0.5
+    perturbation = "softmax"
 
     def __init__(self, n_classes: int) -> None:
         self.n_outputs = n_classes - 1
@@ -145,11 +178,15 @@ class SoftmaxLoss(Loss):
         return spread @ self.basis
 
     def _probability(self, scores: NDArray[np.float64]) -> NDArray[np.float64]:
-        margins = scores @ self.basis.T
-        margins -= margins.max(axis=1, keepdims=True)
-        np.exp(margins, out=margins)
-        margins /= margins.sum(axis=1, keepdims=True)
-        return margins
+        return _softmax(scores @ self.basis.T)
+
+
+def _softmax(margins: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Probabilities, in the memory of the margins."""
+    margins -= margins.max(axis=1, keepdims=True)
+    np.exp(margins, out=margins)
+    margins /= margins.sum(axis=1, keepdims=True)
+    return margins
 
 
 class HuberisedHinge(Loss):
@@ -162,6 +199,7 @@ class HuberisedHinge(Loss):
     """
 
     slope_bound = 1.0
+    perturbation = "smooth"
 
     def __init__(self, half_width: float) -> None:
         self.half_width = half_width
@@ -183,3 +221,80 @@ class HuberisedHinge(Loss):
         gap = 1 - sign * scores
         curvature = (np.abs(gap) < h)[:, :, None] / (2 * h) if second else None
         return -sign * (np.clip(gap, -h, h) + h) / (2 * h), curvature
+
+
+class MultinomialLoss(GradientLoss):
+    """The cross-entropy of a softmax with a score for each class: one more than `SoftmaxLoss` needs.
+
+    Parameters
+    ----------
+    n_classes : int
+    """
+
+    slope_bound = math.sqrt(2)
+    curvature_bound = 0.5
+
+    def __init__(self, n_classes: int) -> None:
+        self.n_outputs = n_classes
+
+    def slopes(self, scores: NDArray[np.float64], y: np.ndarray) -> NDArray[np.float64]:
+        """Probabilities less the indicator of the class."""
+        slopes = _softmax(scores)
+        slopes -= y[:, None] == np.arange(self.n_outputs)
+        return slopes
+
+
+class OneVsRest(GradientLoss):
+    """The sum of a binary loss over classes, each against the others.
+
+    Parameters
+    ----------
+    loss : Loss
+        With one output.
+    n_classes : int
+    """
+
+    # What a row that is as wrong as can be about two classes and right about the others reaches. More is clipped.
+    slope_bound = math.sqrt(2)
+
+    def __init__(self, loss: Loss, n_classes: int) -> None:
+        self._loss = loss
+        self.n_outputs = n_classes
+        self.curvature_bound = loss.curvature_bound
+
+    def slopes(self, scores: NDArray[np.float64], y: np.ndarray) -> NDArray[np.float64]:
+        """The slopes of all binary losses, clipped together."""
+        slopes = np.column_stack(
+            [self._loss.slopes(scores[:, k : k + 1], (y == k).astype(np.int8)) for k in range(self.n_outputs)]
+        )
+        length = np.sqrt(np.einsum("ij,ij->i", slopes, slopes))
+        return slopes * np.minimum(1.0, self.slope_bound / np.maximum(length, 1e-300))[:, None]
+
+
+class SquaredLoss(GradientLoss):
+    """Half of the squared error of a score, with errors above 1 clipped: Huber's loss."""
+
+    def slopes(self, scores: NDArray[np.float64], y: np.ndarray) -> NDArray[np.float64]:
+        """Clipped errors."""
+        return np.clip(scores - y[:, None], -1.0, 1.0)
+
+
+class PoissonLoss(GradientLoss):
+    """exp(s) - y s for the score s and the count y, with clipped slopes.
+
+    Parameters
+    ----------
+    largest_error : float
+        What an error exp(s) - y is clipped to.
+    largest_mean : float
+        What exp(s) is clipped to.
+    """
+
+    def __init__(self, largest_error: float, largest_mean: float) -> None:
+        self.slope_bound = self.curvature_bound = largest_error
+        self._largest_score = math.log(largest_mean)
+
+    def slopes(self, scores: NDArray[np.float64], y: np.ndarray) -> NDArray[np.float64]:
+        """Clipped errors of the predicted means."""
+        errors = np.exp(np.minimum(scores, self._largest_score)) - y[:, None]
+        return np.clip(errors, -self.slope_bound, self.slope_bound)

@@ -12,7 +12,7 @@ from ..accounting import Part, Pure
 from ..exceptions import PrivacyWarning
 from ..mechanisms import Noise
 from ..rows import Block, Rows
-from ._losses import Loss
+from ._losses import GradientLoss, Loss
 from ._objective import LinearObjective, minimise
 
 # The solver's tolerance in units of the largest gradient of a row. A constant: it must not depend on the data.
@@ -34,7 +34,7 @@ class Problem:
     ----------
     rows : Rows
         Clipped.
-    loss : Loss
+    loss : GradientLoss
     radius : float
         No row is longer, its constant included.
     constant : float
@@ -46,7 +46,7 @@ class Problem:
     """
 
     rows: Rows
-    loss: Loss
+    loss: GradientLoss
     radius: float
     constant: float
     class_weights: NDArray[np.float64] | None
@@ -92,6 +92,7 @@ def perturbed_objective(
     ridge : float
     """
     event = part.spend()
+    assert isinstance(problem.loss, Loss)
     loss, bound, size = problem.loss, problem.gradient_bound, math.prod(problem.shape)
     curvature = problem.max_weight * problem.radius**2
     if isinstance(event, Pure):
@@ -133,6 +134,7 @@ def auto_ridge(problem: Problem, event: Any, factor: float) -> float:
 
 def _minimum(problem: Problem, ridge: float, tilt: NDArray[np.float64]) -> NDArray[np.float64]:
     """A point whose distance to the exact minimum is at most the tolerance / ridge."""
+    assert isinstance(problem.loss, Loss)
     objective = LinearObjective(
         problem.rows,
         problem.loss,

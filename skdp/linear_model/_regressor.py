@@ -14,11 +14,11 @@ from .._sklearn_compat import Interval, validate_parameters
 from ..accounting import Budget, PrivacyReport, Share
 from ..base import PrivateEstimator
 from ..mechanisms import Noise
-from ..rows import Rows, check_bounds, check_n_rows, feature_bounds
+from ..rows import Rows, check_n_rows, feature_bounds
 from ..rows.collection import Matrix
 from ._clipping import check_sample_weight, clip, clipped_rows, norm_shares
 from ._gradient import descend, gradient_share
-from ._losses import Loss
+from ._losses import GradientLoss
 from ._mechanisms import Problem
 
 _BOUNDS_SHARE = 0.1
@@ -42,7 +42,7 @@ class LinearRegressor(RegressorMixin, PrivateEstimator):
         "sampling_rate": [Interval(Real, 0, 1, closed="right")],
     }
     _learnt_attributes = ("coef_", "intercept_")
-    _bounds_y_lower = -math.inf  # the least target there can be
+    _bounds_y_lower = -1e300  # the least target there can be
 
     def predict(self, X: ArrayLike | Matrix) -> NDArray[np.float64]:
         """Predict targets.
@@ -67,15 +67,16 @@ class LinearRegressor(RegressorMixin, PrivateEstimator):
         incremental: bool = False,
     ) -> Self:
         validate_parameters(self)
-        X, y = validate_data(
+        X, target = validate_data(
             self, X, y, reset=first, dtype=[np.float64, np.float32], accept_sparse="csr", y_numeric=True
         )
-        y = y.astype(np.float64)
+        targets = np.asarray(target, dtype=np.float64)
         check_n_rows(X)
         weights = check_sample_weight(sample_weight, X, self.max_weight)
         bounds = None if self.bounds_y is None else self._checked_bounds()
         if math.isinf(self.epsilon):
-            clipped, targets = clip(X, self.data_norm), y if bounds is None else np.clip(y, *bounds)
+            clipped = clip(X, self.data_norm)
+            targets = targets if bounds is None else np.clip(targets, *bounds)
             model = self._sklearn_counterpart() if first else self.to_sklearn()
             fit = model.partial_fit if incremental else model.fit
             self._fit_without_privacy(lambda: fit(clipped, targets, sample_weight=weights))
@@ -94,9 +95,9 @@ class LinearRegressor(RegressorMixin, PrivateEstimator):
         passes = 1 if incremental else self.max_iter
         with self._open_budget(self._shares_for(norm is not None, bounds is not None, passes)) as (budget, noise):
             if bounds is None:
-                (lower,), (upper,) = feature_bounds(Rows(y[:, None]), budget["target bounds"], noise)
+                (lower,), (upper,) = feature_bounds(Rows(targets[:, None]), budget["target bounds"], noise)
                 bounds = (max(float(lower), self._bounds_y_lower), float(upper))
-            loss, targets, start = self._task(y, bounds, budget, noise)
+            loss, targets, start = self._task(targets, bounds, budget, noise)
             rows, norm = clipped_rows(Rows(X, targets, weights, norms=True), norm, budget, noise)
             constant = _INTERCEPT_SCALING * norm if self.fit_intercept else 0.0
             most = 1.0 if weights is None else float(self.max_weight)
@@ -121,7 +122,7 @@ class LinearRegressor(RegressorMixin, PrivateEstimator):
 
     def _task(
         self, y: NDArray[np.float64], bounds: Bounds, budget: Budget, noise: Noise
-    ) -> tuple[Loss, NDArray[np.float64], float]:
+    ) -> tuple[GradientLoss, NDArray[np.float64], float]:
         """The loss, the targets in its units, and the score to start from."""
         raise NotImplementedError
 
@@ -147,13 +148,14 @@ class LinearRegressor(RegressorMixin, PrivateEstimator):
         return math.ceil(passes / self.sampling_rate)
 
     def _checked_bounds(self) -> Bounds:
-        (lower,), (upper,) = check_bounds(self.bounds_y, 1, "bounds_y")
-        if not self._bounds_y_lower <= lower < upper:
-            raise ValueError(
-                f"bounds_y must be (lower, upper) with {self._bounds_y_lower:g} <= lower < upper. Got {self.bounds_y} "
-                "instead."
-            )
-        return float(lower), float(upper)
+        if len(self.bounds_y) == 2 and all(isinstance(bound, Real) for bound in self.bounds_y):
+            lower, upper = map(float, self.bounds_y)
+            if self._bounds_y_lower <= lower < upper < math.inf:
+                return lower, upper
+        raise ValueError(
+            f"bounds_y must be a tuple (lower, upper) of finite numbers, {self._bounds_y_lower:g} <= lower < upper. "
+            f"Got {self.bounds_y} instead."
+        )
 
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()

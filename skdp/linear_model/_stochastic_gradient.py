@@ -15,7 +15,7 @@ from ..rows.collection import Matrix
 from ._classifier import LinearClassifier
 from ._clipping import check_sample_weight, clip
 from ._gradient import descend, gradient_share
-from ._losses import HuberisedHinge, LogisticLoss, Loss, MultinomialLoss, OneVsRest, SquaredLoss
+from ._losses import GradientLoss, HuberisedHinge, LogisticLoss, MultinomialLoss, OneVsRest, SquaredLoss
 from ._regressor import Bounds, LinearRegressor
 
 # The gradient of the hinge itself is bounded: the smoothing only makes its curvature finite, for the length of steps.
@@ -110,6 +110,8 @@ class SGDClassifier(LinearClassifier):
         "loss": [StrOptions({"hinge", "log_loss"})],
         "alpha": [Interval(Real, 0, None, closed="left")],
     }
+
+    _discovered: bool
 
     def __init__(
         self,
@@ -257,7 +259,7 @@ class SGDClassifier(LinearClassifier):
         self._take_over(w, loss, problem)
         return self
 
-    def _loss_for(self, n_classes: int) -> Loss:
+    def _loss_for(self, n_classes: int) -> GradientLoss:
         if self.loss == "hinge":
             hinge = HuberisedHinge(_HALF_WIDTH)
             return hinge if n_classes == 2 else OneVsRest(hinge, n_classes)
@@ -431,7 +433,7 @@ class SGDRegressor(LinearRegressor):
 
     def _task(
         self, y: NDArray[np.float64], bounds: Bounds, budget: Budget, noise: Noise
-    ) -> tuple[Loss, NDArray[np.float64], float]:
+    ) -> tuple[GradientLoss, NDArray[np.float64], float]:
         self._centre, self._half_range = (bounds[0] + bounds[1]) / 2, (bounds[1] - bounds[0]) / 2
         return SquaredLoss(), (np.clip(y, *bounds) - self._centre) / self._half_range, 0.0
 

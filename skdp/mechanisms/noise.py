@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +16,10 @@ from .randomness import RandomBits
 
 _SCALE_BITS = 20  # noise scales are at least 2**20 grid steps, so that rounding them up costs nothing
 _ROUNDING_BITS = 12
+_AHEAD = 2**16  # samples of the exact samplers that are drawn at once, where as many are needed
+
+
+Sampler: TypeAlias = Callable[[RandomBits, int | NDArray[np.int64], int], NDArray[np.int64]]
 
 
 class Noisy(NamedTuple):
@@ -36,6 +40,7 @@ class Noise:
 
     def __init__(self, random_state: int | np.random.RandomState | None = None) -> None:
         self._bits = RandomBits(random_state)
+        self._ahead: dict[tuple[Sampler, int], NDArray[np.int64]] = {}
 
     @property
     def secure(self) -> bool:
@@ -43,7 +48,14 @@ class Noise:
         return self._bits.secure
 
     def add(
-        self, part: Part, answer: np.ndarray, *, l1: float, l2: float, step: float | NDArray[np.float64] = 1.0
+        self,
+        part: Part,
+        answer: np.ndarray,
+        *,
+        l1: float,
+        l2: float,
+        step: float | NDArray[np.float64] = 1.0,
+        following: int = 0,
     ) -> Noisy:
         """Release integers with discrete Gaussian or discrete Laplace noise on their own grid.
 
@@ -59,6 +71,9 @@ class Noise:
         step : float or ndarray broadcastable to answer, default=1.0
             The length of one integer step in the units of the sensitivities. Entries with a larger step get less
             noise relative to a step: that is how a joint query weighs its coordinates.
+        following : int, default=0
+            How many releases like this one will follow. Samples are drawn for several of them at once, which is faster
+            than for one after the other; each is used once.
 
         Returns
         -------
@@ -71,7 +86,7 @@ class Noise:
         2**20 grid steps; there the discrete Gaussian meets the continuous one's (epsilon, delta) to far below 1e-10.
         Answer and noise are exact in floating point, so their rounded sum is post-processing of the exact sum.
         """
-        sample: Callable[[RandomBits, int | NDArray[np.int64], int], NDArray[np.int64]]
+        sample: Sampler
         event = part.spend()
         match event:
             case Pure(epsilon=epsilon):
@@ -88,12 +103,20 @@ class Noise:
         finer = np.maximum(0, _SCALE_BITS - np.floor(np.log2(steps))).astype(int)
         grid_scale = np.ceil(np.ldexp(steps, finer)).astype(np.int64)
         if grid_scale.size and (grid_scale == grid_scale[0]).all():
-            noise = sample(self._bits, int(grid_scale[0]), answer.size)
+            noise = self._drawn(sample, int(grid_scale[0]), answer.size, following)
         else:
             noise = sample(self._bits, grid_scale, answer.size)
         fine = np.ldexp(answer.ravel(), finer) + noise
         value, std = np.ldexp(fine, -finer), spread * np.ldexp(grid_scale, -finer)
         return Noisy(value.reshape(answer.shape), std.reshape(answer.shape))
+
+    def _drawn(self, sample: "Sampler", scale: int, size: int, following: int) -> NDArray[np.int64]:
+        stock = self._ahead.pop((sample, scale), np.empty(0, dtype=np.int64))
+        if stock.size < size:
+            stock = sample(self._bits, scale, max(size, min(size * (1 + following), _AHEAD)))
+        if stock.size > size:
+            self._ahead[sample, scale] = stock[size:]
+        return stock[:size]
 
     def add_to_vector(self, part: Part, vector: NDArray[np.float64], *, l2: float) -> Noisy:
         """Release a real vector whose L2 sensitivity is known, rounded to a grid.
@@ -178,6 +201,21 @@ class Noise:
             if samplers.all_bernoulli_exp(self._bits, whole, rest, denominator):
                 return int(candidate)
         raise AssertionError("the candidate with the highest score is always accepted")
+
+    def coins(self, probability: float, size: int) -> NDArray[np.bool_]:
+        """Independent coins that show heads with a probability, rounded down to a multiple of 2**-32.
+
+        Parameters
+        ----------
+        probability : float
+            In (0, 1].
+        size : int
+
+        Returns
+        -------
+        ndarray of bool of shape (size,)
+        """
+        return self._bits.words(size, np.uint32) < math.floor(probability * 2**32)
 
     def normal(self, size: int) -> NDArray[np.float64]:
         """Standard normal floats for an objective function, from uniforms of 53 bits with both tails resolved.

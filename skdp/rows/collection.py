@@ -107,11 +107,17 @@ class Rows:
 
     def every(self, step: int) -> "Rows":
         """A copy of every `step`-th row: a data-free subsample to start a solver from."""
+        return self._chosen(slice(None, None, step))
+
+    def sampled(self, rate: float, noise: Noise) -> "Rows":
+        """A Poisson sample: each row by its own coin, which nobody may know."""
+        return self._chosen(np.flatnonzero(noise.coins(rate, self.n_rows)))
+
+    def _chosen(self, index: Any) -> "Rows":
         rows = copy(self)
-        rows._X = self._X[::step].copy()
-        rows._y = None if self._y is None else self._y[::step].copy()
-        rows._weights = None if self._weights is None else self._weights[::step].copy()
-        rows._scale = None if self._scale is None else self._scale[::step].copy()
+        for name in ("_X", "_y", "_weights", "_norms", "_scale"):
+            array = getattr(self, name)
+            setattr(rows, name, None if array is None else array[index].copy())
         return rows
 
     def sum(
@@ -148,7 +154,7 @@ class Rows:
             _add(totals, others)
         return tuple(totals)
 
-    def release(self, query: "Query", part: Part, noise: Noise) -> Noisy:
+    def release(self, query: "Query", part: Part, noise: Noise, following: int = 0) -> Noisy:
         """Answer a query with noise, spending a part of the budget.
 
         Parameters
@@ -156,13 +162,15 @@ class Rows:
         query : Query
         part : Part
         noise : Noise
+        following : int, default=0
+            See `Noise.add`.
 
         Returns
         -------
         Noisy
             In the query's integer steps.
         """
-        return noise.add(part, query.answer(self), l1=query.l1, l2=query.l2, step=query.step)
+        return noise.add(part, query.answer(self), l1=query.l1, l2=query.l2, step=query.step, following=following)
 
     def _block_size(self, sparse: bool) -> int:
         """The number of rows in a block; it depends on the shape alone, so that sums are added in a fixed order."""

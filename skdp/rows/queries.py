@@ -21,16 +21,19 @@ class Query:
         Sensitivities of ``answer * step`` in the L1 and L2 norm.
     step : float or ndarray
         The length of one integer step of each entry in the units of the sensitivities.
+    sparse : bool
+        Whether blocks of sparse rows may be CSR arrays.
     """
 
     l1: float
     l2: float
     step: float | NDArray[np.float64] = 1.0
+    sparse: bool = False
     __call__: Callable[..., tuple[np.ndarray, ...]]
 
     def answer(self, rows: Rows) -> NDArray[np.float64]:
         """The exact answer: an array of integers as float64. It must not leave the mechanism."""
-        (total,) = rows.sum(self)
+        (total,) = rows.sum(self, sparse=self.sparse)
         return total
 
 
