@@ -12,7 +12,7 @@ from .accounting import BudgetAccountant
 from .linear_model._classifier import PenalisedClassifier
 from .linear_model._losses import GradientLoss, HuberisedHinge, OneVsRest
 
-_HALF_WIDTH = 0.5
+_HALF_WIDTH = 1.0
 
 
 class LinearSVC(PenalisedClassifier):
@@ -30,7 +30,7 @@ class LinearSVC(PenalisedClassifier):
         Inverse of the ridge penalty lambda, as in scikit-learn. "auto" takes a penalty in proportion to the noise; no
         data are needed to compute it. A number is honoured if the proof allows so weak a penalty, and is lowered to
         the largest allowed value with a `PrivacyWarning` otherwise; see `C_`.
-    half_width : float, default=0.5
+    half_width : float, default=1.0
         The hinge max(0, 1 - margin) is smoothed by a parabola for margins from 1 - half_width to 1 + half_width: the
         proof needs a second derivative. Wider allows a weaker penalty.
     data_norm : float, default=None

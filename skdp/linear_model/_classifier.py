@@ -89,7 +89,7 @@ class LinearClassifier(PrivateClassifier):
         if isinstance(self.class_weight, str):
             return
         for label, weight in (self.class_weight or {}).items():
-            if not (isinstance(weight, Real) and 0 < weight < math.inf):
+            if not (isinstance(weight, Real) and 0.0 < float(weight) < math.inf):
                 raise ValueError(
                     f"class_weight of the label {label!r} must be a positive number. Got {weight!r} instead. To leave "
                     "a class out, leave its rows out."
