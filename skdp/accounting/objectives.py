@@ -84,7 +84,7 @@ class ObjectivePerturbation:
                 at_zero, at_floor = _atom(mu, floor)
                 # The loss of removing is minus the loss of adding: its interval is (-floor, 0).
                 return [whole, Component(at_floor, 0.0, floor)], [whole, Component(at_zero, 0.0, 0.0)]
-            case "softmax":
+            case "softmax" if self.n_classes >= 2:
                 others = float(self.n_classes - 1)
                 wrong = Component(others, square, 0.0)
                 # Means of two of the G, and half of one: their means are not half of their variances.
@@ -94,8 +94,10 @@ class ObjectivePerturbation:
                     Component(others, 0.25 * square, shift),
                 ]
                 return [wrong, *pairs, nothing], [wrong, nothing]
-            case _:
+            case "smooth":
                 return [Component(1.0, square, floor)], [whole, nothing]
+        # Events come from ledgers too, and what is not understood must not be cheap.
+        raise ValueError(f"No bound is known for the loss {self.loss!r} with {self.n_classes} classes.")
 
 
 def composed_delta(
@@ -252,12 +254,13 @@ def objective_rdp(alpha: float, objective: ObjectivePerturbation) -> float:
     For two classes the divergence is that of the dominating pair (see `_atom`). Otherwise it is an integral over the
     bounds on the privacy profiles of both directions.
     """
+    add, remove = objective.components()
     if objective.loss == "logistic":
         log_moments = _atom_log_moments(alpha, objective.mu, objective.floor)
     else:
-        add, remove = objective.components()
         log_moments = [_log_moment(alpha, *profiles) for profiles in ((add, remove), (remove, add))]
-    rounding = 1e-14 * alpha  # the error of a moment, that of the atoms included
+    # The error of a moment, that of the atoms included. The terms of each component cancel where mu is tiny.
+    rounding = 1e-14 * alpha * math.fsum(component.weight for component in (*add, *remove))
     return (max(log_moments) + rounding) / (alpha - 1)
 
 
@@ -286,10 +289,10 @@ def _log_moment(alpha: float, forward: list[Component], backward: list[Component
         (backward, {0.0: alpha - 1, -1.0: -alpha, -alpha: 1.0}),
     ):
         for weight, variance, shift in components:
-            if variance == 0:
+            if variance == 0 and shift == 0:
                 continue  # nothing for e > 0
-            mean = shift + variance / 2
+            mean, deviation = shift + variance / 2, math.sqrt(max(variance, 1e-24))
             for t, factor in terms.items():
                 exponents.append(t * mean + t**2 * variance / 2)
-                factors.append(weight * factor * float(ndtr((mean + t * variance) / math.sqrt(variance))))
+                factors.append(weight * factor * float(ndtr((mean + t * variance) / deviation)))
     return float(logsumexp(exponents, b=factors))
