@@ -1,5 +1,6 @@
 """How reports and summaries of accounts are written: text, HTML, JSON, data frames."""
 
+import dataclasses
 import html
 import json
 import math
@@ -32,11 +33,16 @@ def colours_of(amounts: Mapping[str, float]) -> dict[str, str]:
 
 
 def mechanism(event: events.Event) -> tuple[str, str]:
-    """The kind of an event and its numbers, as text."""
+    """The kind of an event and its parameters that are no defaults, as text."""
     if isinstance(event, events.External):
         return printable(str(event.description.get("type", "External"))), "taken on trust"
-    amounts = {name: value for name, value in vars(event).items() if isinstance(value, numbers.Real)}
-    return type(event).__name__, ", ".join(f"{name}={value:.4g}" for name, value in amounts.items())
+    given = {f.name: value for f in dataclasses.fields(event) if (value := getattr(event, f.name)) != f.default}
+    texts = {
+        name: printable(value) if isinstance(value, str) else f"{value:.4g}"
+        for name, value in given.items()
+        if isinstance(value, numbers.Real | str)
+    }
+    return type(event).__name__, ", ".join(f"{name}={text}" for name, text in texts.items())
 
 
 def steps(names: Iterable[str]) -> str:

@@ -32,6 +32,13 @@ def test_report_says_what_was_released():
     assert "cryptographic" in text
 
 
+def test_parameters_of_a_mechanism_are_shown_unless_they_are_defaults():
+    shares = (Share("softmax", 0.5, "objective", "softmax", 10), Share("logistic", 0.5, "objective"))
+    softmax, logistic = str(PrivacyReport.of("Model", divide(1.0, 1e-6, shares), secure=True)).splitlines()[2:4]
+    assert re.search(r"mu=[\d.]+, floor=[\d.]+, loss=softmax, n_classes=10 ", softmax)
+    assert re.search(r"mu=[\d.]+, floor=[\d.]+ +50.00%", logistic)
+
+
 def test_report_warns_of_seeds_and_of_no_privacy():
     assert "not secure" in str(PrivacyReport.of("Model", PLAN, secure=False))
     assert str(NOT_PRIVATE).startswith("Model: not differentially private (epsilon=inf)\n")
