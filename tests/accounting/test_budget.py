@@ -14,6 +14,7 @@ from skdp.accounting import (
     conversions,
     divide,
     events,
+    objectives,
 )
 from skdp.exceptions import PartSpentError
 
@@ -51,11 +52,28 @@ def test_several_thresholds_share_a_tenth_of_delta():
 def test_several_objectives():
     shares = (Share("a", 0.2, "objective"), Share("bounds", 0.1), Share("b", 0.7, "objective"))
     parts = dict(divide(1.0, 1e-6, shares).parts)
-    currency, floors = conversions.calibrate_objectives(1.0, 1e-6, [0.2, 0.7])
-    assert parts["a"] == ObjectivePerturbation(pytest.approx(math.sqrt(0.2) * currency), pytest.approx(floors[0]))
-    assert parts["b"] == ObjectivePerturbation(pytest.approx(math.sqrt(0.7) * currency), pytest.approx(floors[1]))
+    currency, expected = objectives.calibrate_objectives(1.0, 1e-6, [(0.2, "logistic", 2), (0.7, "logistic", 2)])
+    for name, event in zip("ab", expected, strict=True):
+        assert parts[name] == ObjectivePerturbation(pytest.approx(event.mu), pytest.approx(event.floor))
+    assert parts["a"].mu == pytest.approx(math.sqrt(0.2) * currency)
     assert parts["bounds"] == Gaussian(pytest.approx(math.sqrt(0.1) * currency))
-    assert 0 < floors[0] < floors[1] < 1.0
+    assert 0 < parts["a"].floor < parts["b"].floor < 1.0
+
+
+def test_objectives_of_different_losses():
+    shares = (
+        Share("a", 0.2, "objective", "softmax", 7),
+        Share("bounds", 0.1),
+        Share("b", 0.3, "objective", "smooth"),
+        Share("c", 0.4, "objective"),
+    )
+    parts = dict(divide(1.0, 1e-6, shares).parts)
+    kinds = [(parts[name].loss, parts[name].n_classes) for name in "abc"]
+    assert kinds == [("softmax", 7), ("smooth", 2), ("logistic", 2)]
+    currency = parts["bounds"].mu / math.sqrt(0.1)
+    for name, share in zip("abc", (0.2, 0.3, 0.4), strict=True):
+        assert parts[name].mu == pytest.approx(math.sqrt(share) * currency)
+        assert parts[name].floor > 0
 
 
 def test_with_delta_0_every_kind_of_noise_is_pure():

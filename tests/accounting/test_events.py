@@ -16,6 +16,7 @@ from skdp.accounting import (
     conversions,
     divide,
     events,
+    objectives,
     plan_of_dp_event,
 )
 
@@ -43,8 +44,8 @@ def test_threshold_costs_noise_and_failure():
 def test_objectives_compose_with_each_other_and_the_rest():
     parts = [ObjectivePerturbation(0.2, 0.5), Gaussian(0.1), Threshold(0.05, 1e-8), Pure(0.1)]
     rest = math.hypot(0.1, 0.05, conversions.pure_to_mu(0.1))
-    assert events.delta_of(parts, 1.0) == conversions.composed_delta(1.0, [(0.2, 0.5)], rest) + 1e-8
-    twice = conversions.composed_delta(1.0, [(0.2, 0.5)] * 2, math.sqrt(2) * rest) + 2e-8
+    assert events.delta_of(parts, 1.0) == objectives.composed_delta(1.0, parts[:1], rest) + 1e-8
+    twice = objectives.composed_delta(1.0, parts[:1] * 2, math.sqrt(2) * rest) + 2e-8
     assert events.delta_of(parts + parts, 1.0) == pytest.approx(twice, rel=1e-12)
 
 
@@ -281,7 +282,7 @@ def test_rdp_matches_dp_accounting(event, alpha):
 
 def test_rdp_of_a_plan_is_the_sum_of_its_parts():
     parts = (("a", Gaussian(0.3)), ("b", Pure(0.2)), ("c", ObjectivePerturbation(0.2, 0.1)))
-    rho = conversions.gaussian_rdp(4, 0.3) + conversions.pure_rdp(4, 0.2) + conversions.objective_rdp(4, 0.1, 0.2)
+    rho = conversions.gaussian_rdp(4, 0.3) + conversions.pure_rdp(4, 0.2) + objectives.objective_rdp(4, parts[2][1])
     assert events.rdp(Plan(9.0, 0.1, parts), 4) == (pytest.approx(rho), 0.0)
     labels = (("d", Threshold(0.1, 1e-7)), ("e", Threshold(0.1, 2e-7)))
     assert events.rdp(Plan(9.0, 0.1, parts + labels), 4) == (

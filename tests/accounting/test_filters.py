@@ -16,6 +16,7 @@ from skdp.accounting import (
     Threshold,
     conversions,
     divide,
+    objectives,
 )
 from skdp.accounting.filters import Basic, Renyi
 from skdp.linear_model import LogisticRegression
@@ -63,7 +64,7 @@ def test_renyi_charges_parts_by_what_they_release():
     parts = (("a", Pure(0.1)), ("b", ObjectivePerturbation(0.02, 0.05)), ("c", Gaussian(0.01)))
     assert renyi.charge(Plan(0.5, 1e-6, parts)) == (
         pytest.approx(
-            conversions.pure_rdp(alpha, 0.1) + conversions.objective_rdp(alpha, 0.05, 0.02) + alpha * 0.01**2 / 2
+            conversions.pure_rdp(alpha, 0.1) + objectives.objective_rdp(alpha, parts[1][1]) + alpha * 0.01**2 / 2
         ),
         0.0,
     )

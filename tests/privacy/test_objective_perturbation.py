@@ -14,7 +14,9 @@ import numpy as np
 import pytest
 from scipy.special import expit
 
-from skdp.accounting.conversions import composed_delta, gaussian_delta, objective_rdp
+from skdp.accounting import ObjectivePerturbation
+from skdp.accounting.conversions import gaussian_delta
+from skdp.accounting.objectives import composed_delta, objective_rdp
 from skdp.linear_model import LogisticRegression, _logistic
 from skdp.mechanisms import Noise
 
@@ -142,10 +144,10 @@ def test_divergences_never_pass_those_of_the_dominating_pair(mu, floor):
     for epsilon in floor * np.array([0.0, 0.02, 0.1, 0.25, 0.5, 0.75, 0.9]):
         adding = max(hockey_stick(t, q, p, epsilon) for t, p, q in adversaries(mu, floor))
         removing = max(hockey_stick(t, p, q, epsilon) for t, p, q in adversaries(mu, floor))
-        # The chord that `conversions._atom` speaks of; without a row there is nothing but noise.
+        # The chord that `objectives._atom` speaks of; without a row there is nothing but noise.
         rise = np.expm1(epsilon) / np.expm1(floor)
         chord = total_variation + rise * (gaussian_delta(floor, mu) - total_variation)
-        assert adding <= chord * SLACK <= composed_delta(epsilon, [(mu, floor)], 0.0) * SLACK**2
+        assert adding <= chord * SLACK <= composed_delta(epsilon, [ObjectivePerturbation(mu, floor)], 0.0) * SLACK**2
         assert 0.999 < removing / gaussian_delta(epsilon, mu) < SLACK
         assert adding > 0.999 * gaussian_delta(epsilon, mu)
 
@@ -153,7 +155,7 @@ def test_divergences_never_pass_those_of_the_dominating_pair(mu, floor):
 @pytest.mark.parametrize(("mu", "floor"), PAIRS)
 def test_renyi_divergences_never_pass_those_of_the_dominating_pair(mu, floor):
     for alpha in ORDERS:
-        bound = objective_rdp(alpha, floor, mu)
+        bound = objective_rdp(alpha, ObjectivePerturbation(mu, floor))
         for t, p, q in adversaries(mu, floor):
             assert max(renyi(t, p, q, alpha), renyi(t, q, p, alpha)) <= bound * SLACK
 
@@ -163,7 +165,7 @@ def test_the_dominating_pair_is_reached_where_the_floor_is_small():
     mu, floor = 0.2, 0.05
     for alpha in ORDERS:
         worst = max(max(renyi(t, p, q, alpha), renyi(t, q, p, alpha)) for t, p, q in adversaries(mu, floor))
-        assert worst > 0.998 * objective_rdp(alpha, floor, mu)
+        assert worst > 0.998 * objective_rdp(alpha, ObjectivePerturbation(mu, floor))
 
 
 def test_the_floor_is_needed(monkeypatch):
@@ -171,7 +173,7 @@ def test_the_floor_is_needed(monkeypatch):
     event, ridge, scale, norm, weight = calibration(monkeypatch, **SHARP)
     epsilon = 0.9 * event.floor
     worst = gaussian_divergence(norm, weight, ridge, scale, epsilon)
-    assert 1.05 * gaussian_delta(epsilon, event.mu) < worst < composed_delta(epsilon, [(event.mu, event.floor)], 0.0)
+    assert 1.05 * gaussian_delta(epsilon, event.mu) < worst < composed_delta(epsilon, [event], 0.0)
 
 
 @pytest.mark.parametrize(
