@@ -15,7 +15,9 @@ from .accuracy import logistic, naive_bayes, pure
 from .data import FOLDER
 from .ledger import ledger
 from .pipelines import pipelines
+from .sceptic import sceptic
 from .speed import speed
+from .tuning import tuning
 
 
 def main():
@@ -28,15 +30,22 @@ def main():
         "pipelines": lambda: pipelines(options.data, options.splits),
         "speed": speed,
         "ledger": ledger,
+        "sceptic": lambda: sceptic(options.data, options.splits, options.out, options.diffprivlib_python),
+        "tuning": lambda: tuning(options.splits),
     }
+    long = {"sceptic", "tuning"}
     parser.add_argument("--data", type=Path, default=FOLDER, metavar="FOLDER", help="where the CSV files are")
-    parser.add_argument("--only", choices=sections, help="run one section")
+    parser.add_argument(
+        "--only", choices=sections, help=f"run one section; {', '.join(sorted(long))} only run if named"
+    )
     parser.add_argument("--splits", type=int, metavar="N", help="random splits; default: 10, for small data sets 20")
+    parser.add_argument("--out", type=Path, metavar="FOLDER", help="where sceptic writes its CSV file and its plot")
+    parser.add_argument("--diffprivlib-python", metavar="PATH", help="a Python with diffprivlib 0.6.6 for sceptic")
     options = parser.parse_args()
 
     versions = {"Python": platform.python_version()} | {m.__name__: m.__version__ for m in (skdp, sklearn, np, scipy)}
     print(", ".join(f"{name} {version}" for name, version in versions.items()) + f"; {os.cpu_count()} cores")
-    for name in [options.only] if options.only else sections:
+    for name in [options.only] if options.only else [name for name in sections if name not in long]:
         print(f"\n## {name}")
         for caption, rows in sections[name]():
             print(f"\n{caption}\n\n{markdown(rows)}", flush=True)
