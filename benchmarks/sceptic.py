@@ -61,8 +61,8 @@ Private logistic regression at delta = 1e-6: median (quartiles) over random spli
   ones: who wants to compare these reads diffprivlib's line at 2 epsilon. Version 0.6.6 bounds a row's Hessian by R / 4
   where R**2 / 4 is meant, and does not penalise the intercept, though the proof needs it; both favour it. C = 1 is its
   default. The other line has the penalty of "Chaudhuri et al. 2011, objective", scaled by diffprivlib's noise.
-- The baselines (benchmarks/baselines.py) have the constants that score best on synthetic data: the section "tuning".
-  With more than two classes, they and diffprivlib fit one-vs-rest under a shared budget.
+- The baselines are described in benchmarks/baselines.py, the choice of their constants too. With more than two classes,
+  they and diffprivlib fit one-vs-rest under a shared budget.
 
 {PREPARATION}"""
 
