@@ -20,7 +20,7 @@ _TOLERANCE = 1e-6
 
 # C="auto": lambda in units of (expected norm of the noise in the objective) * (clipping norm). For the objective
 # mechanism 0.06 was within noise of the best on six data sets for epsilon from 0.1 to 4.
-_OBJECTIVE_RIDGE, _OUTPUT_RIDGE, GRADIENT_RIDGE = 0.06, 1.0, 0.02
+_OBJECTIVE_RIDGE, _OUTPUT_RIDGE, GRADIENT_RIDGE = 0.06, 0.3, 0.02
 
 # The share of epsilon that the Hessian of a smooth loss may use up under delta = 0.
 _PURE_FLOOR_SHARE = 0.1
