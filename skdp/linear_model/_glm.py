@@ -87,12 +87,12 @@ class PoissonRegressor(LinearRegressor):
     Examples
     --------
     >>> import numpy as np
+    >>> from sklearn.datasets import make_regression
     >>> from skdp.linear_model import PoissonRegressor
-    >>> random = np.random.default_rng(0)
-    >>> X = random.uniform(-1, 1, (20_000, 2))
-    >>> y = random.poisson(np.exp(X @ [1.0, -1.0]))
-    >>> model = PoissonRegressor(alpha=0, data_norm=1.5, bounds_y=(0, 20), random_state=0).fit(X, y)
-    >>> model.score(X, y) > 0.3
+    >>> X, scores = make_regression(20_000, 2, random_state=0)
+    >>> y = np.floor(np.exp(scores / 50))
+    >>> model = PoissonRegressor(alpha=0, data_norm=2.0, bounds_y=(0, 50), random_state=0).fit(X, y)
+    >>> model.score(X, y) > 0.5
     True
     """
 
@@ -159,6 +159,15 @@ class PoissonRegressor(LinearRegressor):
         # Where noise has the say, a hundredth of the range is as good a guess as any.
         mean = max(float(query.centre[0] + query.half_width[0] * moments.mean[0, 0]), bounds[1] / 100)
         return PoissonLoss(min(bounds[1], max(1.0, _CLIPPED_ERROR * mean)), bounds[1]), targets, float(np.log(mean))
+
+    def to_sklearn(self) -> linear_model.PoissonRegressor:
+        """The plain scikit-learn estimator with the private parameters."""
+        estimator = super().to_sklearn()
+        learnt = dict(vars(estimator))
+        # A fit to a made-up row makes what scikit-learn's predicts with besides the coefficients.
+        estimator.fit(np.zeros((1, self.n_features_in_)), [1.0])
+        vars(estimator).update(learnt)
+        return estimator
 
     def _target_shares(self) -> list[Share]:
         return [Share("target mean", _MEAN_SHARE)]

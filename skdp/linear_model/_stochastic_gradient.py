@@ -349,11 +349,11 @@ class SGDRegressor(LinearRegressor):
 
     Examples
     --------
-    >>> import numpy as np
+    >>> from sklearn.datasets import make_regression
     >>> from skdp.linear_model import SGDRegressor
-    >>> X = np.random.default_rng(0).uniform(-1, 1, (20_000, 3))
-    >>> y = X @ [1.0, -2.0, 0.5] + 4
-    >>> model = SGDRegressor(data_norm=1.8, bounds_y=(0, 8), sampling_rate=1, max_iter=50, random_state=0).fit(X, y)
+    >>> X, y = make_regression(20_000, 3, random_state=0)
+    >>> model = SGDRegressor(data_norm=3.0, bounds_y=(-300, 300), sampling_rate=1, max_iter=50, random_state=0)
+    >>> model = model.fit(X, y)
     >>> model.score(X, y) > 0.9
     True
     """
