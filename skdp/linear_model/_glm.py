@@ -91,8 +91,8 @@ class PoissonRegressor(LinearRegressor):
     >>> from skdp.linear_model import PoissonRegressor
     >>> X, scores = make_regression(20_000, 2, random_state=0)
     >>> y = np.floor(np.exp(scores / 50))
-    >>> model = PoissonRegressor(alpha=0, data_norm=2.0, bounds_y=(0, 50), random_state=0).fit(X, y)
-    >>> model.score(X, y) > 0.5
+    >>> model = PoissonRegressor(alpha=0, data_norm=3.0, bounds_y=(0, 50), random_state=0).fit(X, y)
+    >>> model.score(X, y) > 0.8
     True
     """
 
@@ -159,6 +159,22 @@ class PoissonRegressor(LinearRegressor):
         # Where noise has the say, a hundredth of the range is as good a guess as any.
         mean = max(float(query.centre[0] + query.half_width[0] * moments.mean[0, 0]), bounds[1] / 100)
         return PoissonLoss(min(bounds[1], max(1.0, _CLIPPED_ERROR * mean)), bounds[1]), targets, float(np.log(mean))
+
+    def score(self, X: ArrayLike | Matrix, y: ArrayLike, sample_weight: ArrayLike | None = None) -> float:
+        """The share of the Poisson deviance that the model explains, D**2, as scikit-learn's does.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+        y : array-like of shape (n_samples,)
+        sample_weight : array-like of shape (n_samples,), default=None
+
+        Returns
+        -------
+        float
+            1 at best.
+        """
+        return self.to_sklearn().score(X, y, sample_weight)
 
     def to_sklearn(self) -> linear_model.PoissonRegressor:
         """The plain scikit-learn estimator with the private parameters."""
