@@ -1,5 +1,6 @@
 """Generalised linear models."""
 
+import math
 from typing import Self
 
 import numpy as np
@@ -14,9 +15,6 @@ from ._losses import GradientLoss, PoissonLoss
 from ._regressor import Bounds, LinearRegressor
 
 _MEAN_SHARE = 0.05
-
-# An error counts as this many means of the target at most: more would need more noise, less would bias the model.
-_CLIPPED_ERROR = 3.0
 
 
 class PoissonRegressor(LinearRegressor):
@@ -76,9 +74,9 @@ class PoissonRegressor(LinearRegressor):
 
     Notes
     -----
-    A mean of the target, for 5 % of the budget, gives the intercept to start from and the largest error that counts in
-    full: three means, or 1 if that is more. Gradients of rows with larger errors are clipped, which draws predictions
-    for the largest counts towards smaller ones.
+    A mean m of the target, for 5 % of the budget, gives the intercept to start from and the largest error that counts in
+    full, 1 + m + 3 sqrt(m). Gradients of rows with larger errors are clipped, which draws predictions for the largest
+    counts towards smaller ones.
 
     References
     ----------
@@ -158,7 +156,9 @@ class PoissonRegressor(LinearRegressor):
         moments = query.estimate(*noisy)
         # Where noise has the say, a hundredth of the range is as good a guess as any.
         mean = max(float(query.centre[0] + query.half_width[0] * moments.mean[0, 0]), bounds[1] / 100)
-        return PoissonLoss(min(bounds[1], max(1.0, _CLIPPED_ERROR * mean)), bounds[1]), targets, float(np.log(mean))
+        # Larger errors are rare; to let them count in full would need more noise for all.
+        largest_error = min(bounds[1], 1 + mean + 3 * math.sqrt(mean))
+        return PoissonLoss(largest_error, bounds[1]), targets, math.log(mean)
 
     def score(self, X: ArrayLike | Matrix, y: ArrayLike, sample_weight: ArrayLike | None = None) -> float:
         """The share of the Poisson deviance that the model explains, D**2, as scikit-learn's does.
