@@ -74,9 +74,9 @@ class PoissonRegressor(LinearRegressor):
 
     Notes
     -----
-    A mean m of the target, for 5 % of the budget, gives the intercept to start from and the largest error that counts in
-    full, 1 + m + 3 sqrt(m). Gradients of rows with larger errors are clipped, which draws predictions for the largest
-    counts towards smaller ones.
+    A mean m of the target, for 5 % of the budget, gives the intercept to start from and the largest error that counts
+    in full, 1 + m + 3 sqrt(m). Gradients of rows with larger errors are clipped, which draws predictions for the
+    largest counts towards smaller ones.
 
     References
     ----------
