@@ -115,13 +115,13 @@ def log_excess(p, q, epsilon):
 def scalar_hockey_sticks(derivatives, rows, row, ridge, scale, tilt, epsilon):
     """Divergences of adding and of removing the row, under Gaussian noise."""
     everything = [*rows, row]
-    reach = (45 * scale + abs(tilt) + sum(w * abs(x) for x, _, w in everything)) / ridge
-    t = reach * np.sinh(np.linspace(-9, 9, 2001)) / math.sinh(9)
+    reach = (30 * scale + abs(tilt) + sum(w * abs(x) for x, _, w in everything)) / ridge
+    t = reach * np.sinh(np.linspace(-9, 9, 501)) / math.sinh(9)
     # Points at even steps of the noise, dense where the densities change fast, and on both sides of each corner.
     gradient = (tilt + ridge * t + scalar_parts(derivatives, rows, t)[0]) / scale
     corners = [c / x for x, *_ in everything if x for c in getattr(derivatives, "corners", ()) for x in (x, -x)]
-    inner = [np.linspace(-12, 12, 1501) / abs(x) for x, *_ in everything[-1:] if x]
-    t = np.concatenate([t, np.interp(np.linspace(-45, 45, 9001), gradient, t), *inner])
+    inner = [np.linspace(-12, 12, 601) / abs(x) for x, *_ in everything[-1:] if x]
+    t = np.concatenate([t, np.interp(np.linspace(-30, 30, 5001), gradient, t), *inner])
     t = np.unique(np.concatenate([t, *(np.array(corners) * (1 + d) for d in (-1e-12, 1e-12))]))
     p, q = scalar_log_densities(derivatives, rows, row, ridge, gaussian(scale), tilt, t)
     return tuple(np.trapezoid(np.exp(log_excess(a, b, epsilon)), t) for a, b in ((q, p), (p, q)))
