@@ -137,9 +137,10 @@ def _records(name, seed, folder, epsilons, skdp_lines, diffprivlib_python):
         clipped, data.y, data.X, test_size=data.test_size, random_state=seed
     )
     split = _Split(X, X_test, y, y_test, whole, whole_test, norm, data.classes, seed)
-    lines = [*_skdp(split, epsilons, skdp_lines), *_literature(split, epsilons), _not_private(split)]
+    lines = [*_skdp(split, epsilons, skdp_lines), *_literature(split, epsilons)]
     if diffprivlib_python is not None:
         lines += _diffprivlib(split, epsilons, diffprivlib_python)
+    lines.append(_not_private(split))
 
     records = []
     for method, epsilon, decision in lines:
