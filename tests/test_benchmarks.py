@@ -18,9 +18,9 @@ DELTA = 1e-6
 @pytest.fixture(scope="module", autouse=True)
 def importable():
     # Last, so that an installed skdp goes before the one in this folder.
-    sys.path.append(str(ROOT))
-    yield
-    sys.path.remove(str(ROOT))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sys, "path", [*sys.path, str(ROOT)])
+        yield
 
 
 @pytest.fixture(scope="module")
