@@ -6,6 +6,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Any
 
+from scipy.optimize import brentq
+
 from ..exceptions import PartSpentError
 from . import conversions, events, objectives
 
@@ -46,7 +48,7 @@ class Part:
     Attributes
     ----------
     name : str
-    event : Gaussian, Pure, ObjectivePerturbation or Threshold
+    event : Gaussian, Pure, ObjectivePerturbation, SampledGaussian or Threshold
     """
 
     def __init__(self, name: str, event: events.Event) -> None:
@@ -82,6 +84,8 @@ class Part:
         -------
         list of Part
         """
+        if isinstance(self.event, events.SampledGaussian):
+            raise TypeError(f"The part {self.name!r} is for samples of the rows: its noise protects no other query.")
         whole = self.spend()
         shares = [weight / math.fsum(weights) for weight in weights]
         if isinstance(whole, events.Pure):
@@ -204,16 +208,13 @@ def _amplified(parts: list[tuple[str, events.Event]], epsilon: float, delta: flo
         needed = events.delta_of([event for _, event in scaled(math.exp(log_factor))], epsilon)
         return math.log(max(needed, 1e-320)) - math.log(delta)
 
-    # Sampling at rate q amplifies by about 1 / q.
-    low, high = (
-        0.0,
-        max(math.log(1 / event.sampling_rate) for _, event in parts if isinstance(event, events.SampledGaussian)),
-    )
+    low = 0.0
     while excess(low) > 0:  # discretised privacy losses are rounded up
         low -= 0.05
-    while excess(high) <= 0:
-        low, high = high, high + 0.5
-    while high - low > 2e-3:
-        middle = (low + high) / 2
-        low, high = (middle, high) if excess(middle) <= 0 else (low, middle)
-    return scaled(math.exp(low))
+    # A few rows in the first sample may cost less than delta whatever the noise: a tenth of the sensitivity is enough.
+    highest = math.log(10 / max(event.mu for _, event in parts if isinstance(event, events.SampledGaussian)))
+    while excess(low + 0.5) <= 0:
+        low += 0.5
+        if low > highest:
+            return scaled(math.exp(low))
+    return scaled(math.exp(brentq(excess, low, low + 0.5, xtol=1e-3) - 2e-3))

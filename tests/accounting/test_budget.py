@@ -76,6 +76,49 @@ def test_objectives_of_different_losses():
         assert parts[name].floor > 0
 
 
+@pytest.mark.parametrize(
+    ("epsilon", "delta", "rate", "steps"),
+    [
+        (1.0, 1e-6, 0.01, 1000),
+        (0.01, 1e-6, 0.1, 100),
+        (8.0, 1e-5, 0.01, 100),
+        (1e-3, 1e-9, 0.01, 100),
+        (1, 1e-3, 1.0, 9),
+    ],
+)
+@pytest.mark.parametrize("loss", [None, "softmax"])
+def test_sampled_queries_use_what_is_left(epsilon, delta, rate, steps, loss):
+    from dp_accounting import GaussianDpEvent, PoissonSampledDpEvent, SelfComposedDpEvent
+    from dp_accounting.pld import PLDAccountant
+
+    shares = [Share("bounds", 0.1), Share("steps", 0.6, "sampled", sampling_rate=rate, steps=steps)]
+    if loss:
+        shares.append(Share("w", 0.3, "objective", loss, 3))
+    plan = divide(epsilon, delta, tuple(shares))
+    parts = dict(plan.parts)
+    sampled = parts["steps"]
+    assert (sampled.sampling_rate, sampled.steps) == (rate, steps)
+    assert events.delta_of(parts.values(), epsilon) > (0.8 if rate < 1 else 0.1) * delta
+    if loss is None:
+        step = PoissonSampledDpEvent(rate, GaussianDpEvent(1 / sampled.mu))
+        accountant = PLDAccountant(value_discretization_interval=epsilon / 5000)
+        accountant.compose(SelfComposedDpEvent(step, steps)).compose(GaussianDpEvent(1 / parts["bounds"].mu))
+        assert 0.8 * delta < accountant.get_delta(epsilon) < 1.02 * delta
+    # less noise than without samples
+    assert sampled.mu * math.sqrt(steps) > 0.97 * math.sqrt(6) * parts["bounds"].mu
+
+
+def test_few_sampled_rows_get_little_noise_but_some():
+    shares = (Share("bounds", 0.1), Share("steps", 0.9, "sampled", sampling_rate=1e-7, steps=1))
+    assert 5 < dict(divide(1.0, 1e-6, shares).parts)["steps"].mu < 20
+
+
+def test_samples_are_not_split():
+    part = Budget(divide(1.0, 1e-6, (Share("a", 1.0, "sampled", sampling_rate=0.1, steps=10),)))["a"]
+    with pytest.raises(TypeError, match="samples"):
+        part.split(1, 1)
+
+
 def test_with_delta_0_every_kind_of_noise_is_pure():
     shares = (Share("bounds", 0.1), Share("a", 0.4, "objective"), Share("b", 0.5, "objective"))
     assert [event for _, event in divide(1.0, 0.0, shares).parts] == [Pure(pytest.approx(e)) for e in (0.1, 0.4, 0.5)]

@@ -11,6 +11,7 @@ from skdp.accounting import (
     ObjectivePerturbation,
     Plan,
     Pure,
+    SampledGaussian,
     Share,
     Threshold,
     conversions,
@@ -68,6 +69,9 @@ RELEASES = {
     "both": [Gaussian(0.2), Pure(0.1), Pure(0.3)],
     "threshold": [Threshold(0.2, 1e-7), Gaussian(0.2)],
     "objectives": [ObjectivePerturbation(0.2, 0.4), ObjectivePerturbation(0.1, 0.4), Gaussian(0.05)],
+    "softmax": [ObjectivePerturbation(0.2, 0.4, "softmax", 10), Gaussian(0.05)],
+    "mixture": [ObjectivePerturbation(0.1, 0.2, "smooth"), ObjectivePerturbation(0.1, 0.2, "softmax", 3), Pure(0.1)],
+    "sampled": [SampledGaussian(0.8, 0.01, 200), Gaussian(0.05)],
     "tiny": [Gaussian(1e-3)],
     "huge": [Gaussian(30.0), ObjectivePerturbation(10.0, 5.0)],
 }
@@ -130,6 +134,53 @@ def test_composition_against_privacy_loss_distributions(parts, slack):
     assert exact - rounding <= events.epsilon_of(tuple(parts), 1e-6) <= exact * (1 + slack)
 
 
+SAMPLED = SampledGaussian(0.6, 0.01, 1000)
+
+
+@pytest.mark.parametrize("others", [[], [Gaussian(0.1)], [SampledGaussian(0.3, 0.1, 20), Pure(0.05)]], ids=str)
+def test_sampled_parts_match_dp_accounting(others):
+    from dp_accounting import GaussianDpEvent
+    from dp_accounting.pld import PLDAccountant
+
+    accountant = PLDAccountant(value_discretization_interval=2e-4)
+    for event in (SAMPLED, *others):
+        match event:
+            case SampledGaussian(mu=mu, sampling_rate=rate, steps=steps):
+                accountant.compose(subsampled(1 / mu, rate, steps))
+            case Pure(epsilon=epsilon):
+                accountant.compose(GaussianDpEvent(1 / conversions.pure_to_mu(epsilon)))
+            case Gaussian(mu=mu):
+                accountant.compose(GaussianDpEvent(1 / mu))
+    for epsilon in (0.0, 0.5, 1.0):
+        assert events.delta_of([SAMPLED, *others], epsilon) == pytest.approx(accountant.get_delta(epsilon), rel=0.02)
+
+
+def test_sampling_everything_is_a_gaussian():
+    for epsilon in (0.0, 1.0):
+        delta = events.delta_of([SampledGaussian(0.1, 1.0, 9), Gaussian(0.4)], epsilon)
+        assert delta == pytest.approx(conversions.gaussian_delta(epsilon, 0.5), rel=0.01)
+    assert events.rdp(SampledGaussian(0.1, 1.0, 9), 5.0)[0] == pytest.approx(conversions.gaussian_rdp(5.0, 0.3))
+
+
+@pytest.mark.parametrize("kind", ["logistic", "softmax", "smooth"])
+def test_sampled_parts_compose_with_objectives(kind):
+    """As a Gaussian part does that costs the same."""
+    objective = ObjectivePerturbation(0.15, 0.3, kind, 3)
+    everything = SampledGaussian(0.02, 1.0, 25)
+    delta = events.delta_of([objective, everything, Gaussian(0.05)], 1.0)
+    expected = events.delta_of([objective, Gaussian(0.1), Gaussian(0.05)], 1.0)
+    assert expected <= delta == pytest.approx(expected, rel=0.02)
+
+
+@pytest.mark.parametrize("alpha", [1.5, 8.0, 40.0])
+def test_rdp_of_sampled_parts(alpha):
+    from dp_accounting.rdp import RdpAccountant
+
+    oracle = RdpAccountant([alpha]).compose(subsampled(1 / 0.6, 0.01, 1000)).rdp[0]
+    assert events.rdp(SAMPLED, alpha) == (pytest.approx(oracle), 0.0)
+    assert 0 < oracle < conversions.gaussian_rdp(alpha, 0.6 * math.sqrt(1000))
+
+
 def test_a_plan_that_claims_too_little_is_found_out():
     Plan(1.0, 1e-6, (("a", Gaussian(0.23)),)).verify()
     with pytest.raises(ValueError, match=r"need delta=.* claims delta=1e-06"):
@@ -138,6 +189,13 @@ def test_a_plan_that_claims_too_little_is_found_out():
         Plan(1.0, 0.0, (("a", Pure(0.6)), ("b", Pure(0.6)))).verify()
     with pytest.raises(ValueError, match="need delta"):
         Plan(1.0, 1e-6, (("a", ObjectivePerturbation(0.16, 0.9)), ("b", ObjectivePerturbation(0.16, 0.9)))).verify()
+    needed = events.delta_of([SAMPLED, Gaussian(0.1)], 1.0)
+    Plan(1.0, 1.001 * needed, (("a", SAMPLED), ("b", Gaussian(0.1)))).verify()
+    with pytest.raises(ValueError, match="need delta"):
+        Plan(1.0, 0.99 * needed, (("a", SAMPLED), ("b", Gaussian(0.1)))).verify()
+    for loss, n_classes in (("softmax", 3), ("softmax", 1), ("hinge", 2)):
+        with pytest.raises(ValueError, match=r"need delta|No bound is known"):
+            Plan(1.0, 1e-6, (("a", ObjectivePerturbation(0.2, 0.9, loss, n_classes)),)).verify()
 
 
 @pytest.mark.parametrize(
@@ -190,6 +248,9 @@ EVENTS = [
     Pure(math.inf),
     ObjectivePerturbation(0.2, 0.9),
     ObjectivePerturbation(0.2, math.inf),
+    ObjectivePerturbation(0.2, 0.1, "softmax", 10),
+    ObjectivePerturbation(0.2, 0.1, "smooth"),
+    SampledGaussian(0.7, 0.01, 1000),
     Threshold(0.1, 1e-7),
     NonPrivate(),
     External({"type": "ComposedDpEvent", "events": [{"type": "GaussianDpEvent", "noise_multiplier": 2.0}, None]}),
