@@ -27,6 +27,11 @@ _MOMENTUM = 0.9
 _CURVATURE_SHARE = 1 / 3
 _CAUTION = 2.0
 
+# Slopes are clipped to half of what the loss allows where the noise is a tenth as large as all gradients or more, and
+# less and less where it is smaller: clipping biases the model, but half the noise is worth more than the extremes.
+_LEAST_CLIPPING = 0.5
+_MUCH_NOISE = 0.1
+
 
 class GradientSum(Query):
     """The sum of the rows' gradients at some coefficients, and the sum of their weights.
@@ -39,14 +44,18 @@ class GradientSum(Query):
     problem : Problem
     coefficients : ndarray of shape (n_outputs, n_coefficients)
         Where the gradient is taken, up to rounding to 2**-30 or so of the largest coefficient.
+    clipping : float, default=1.0
+        Slopes are clipped to this share of the loss's `slope_bound`.
     """
 
     sparse = True
 
-    def __init__(self, problem: Problem, coefficients: NDArray[np.float64]) -> None:
+    def __init__(self, problem: Problem, coefficients: NDArray[np.float64], clipping: float = 1.0) -> None:
         self._problem = problem
         n_outputs, size = problem.shape
-        self.step = problem.gradient_bound / _ONE**2
+        self._slope_bound = clipping * problem.loss.slope_bound
+        self.gradient_bound = clipping * problem.gradient_bound
+        self.step = self.gradient_bound / _ONE**2
         # A score sums `size` products of integers below 2**12 and 2**bits: it stays below 2**53.
         bits = 40 - math.ceil(math.log2(size) / 2)
         grid = math.ldexp(1.0, math.frexp(np.abs(coefficients).max())[1] - bits)
@@ -54,7 +63,7 @@ class GradientSum(Query):
         self._score_unit = grid * problem.radius / _ONE
         # Rounding lengthens a vector by half a step a coordinate.
         slopes, features = (_ONE + math.sqrt(m) / 2 for m in (n_outputs, size))
-        longest, heaviest = slopes * features * self.step, _WEIGHT * problem.gradient_bound
+        longest, heaviest = slopes * features * self.step, _WEIGHT * self.gradient_bound
         self.l2 = math.hypot(longest, heaviest)
         self.l1 = math.sqrt(n_outputs * size) * longest + heaviest
 
@@ -75,8 +84,10 @@ class GradientSum(Query):
             scores += constant * self._coefficients[:, d]
         scores *= self._score_unit
         slopes = problem.loss.slopes(scores, block.y)
+        length = np.sqrt(np.einsum("ij,ij->i", slopes, slopes))
+        slopes *= (self._slope_bound / np.maximum(length, self._slope_bound))[:, None]
         weight = problem.row_weights(block) * (_ONE / problem.max_weight)
-        slopes *= (weight / problem.loss.slope_bound)[:, None]
+        slopes *= (weight / self._slope_bound)[:, None]
         np.rint(slopes, out=slopes)
         gradient = np.asarray((X.T @ slopes).T)
         if problem.constant:
@@ -120,19 +131,21 @@ def descend(
     """
     w, velocity = start, np.zeros_like(start)
     kept: list[NDArray[np.float64]] = []
-    weight_sums = 0.0
+    weight_sums, clipping = 0.0, _LEAST_CLIPPING
     penalised = np.arange(w.shape[1]) < problem.rows.n_columns
     loss = problem.loss
     for i, part in enumerate(parts, start=1):
         rows = problem.rows if sampling_rate == 1 else problem.rows.sampled(sampling_rate, noise)
         ahead = w + _MOMENTUM * velocity
-        query = GradientSum(problem, ahead)
+        query = GradientSum(problem, ahead, clipping)
         noisy = rows.release(query, part, noise, len(parts) - i)
         value, std = noisy.value * query.step / sampling_rate, noisy.std * query.step / sampling_rate
-        weight_sums += value[-1] / (_WEIGHT * loss.slope_bound * problem.radius)
+        weight_sums += value[-1] * problem.max_weight / (_WEIGHT * query.gradient_bound)
         weight_sum = max(weight_sums / i, problem.max_weight)
         penalty = penalised * (ridge + alpha * weight_sum)
-        noise_norm = math.sqrt(w.size) * std[0] / (loss.slope_bound * problem.radius)
+        # The norm of the noise in units of the longest gradient of a row that weighs 1.
+        noise_norm = math.sqrt(w.size) * std[0] * problem.max_weight / query.gradient_bound
+        clipping = 1 - (1 - _LEAST_CLIPPING) * min(1.0, noise_norm / (_MUCH_NOISE * weight_sum))
         effective = _CURVATURE_SHARE * weight_sum + _CAUTION * noise_norm
         curvature = loss.curvature_bound * problem.radius**2 * effective + penalty[0]
         velocity = _MOMENTUM * velocity - (value[:-1].reshape(w.shape) + penalty * ahead) / curvature

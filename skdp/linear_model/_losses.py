@@ -18,9 +18,9 @@ class GradientLoss(ABC):
     n_outputs : int
         Number of scores of a row.
     slope_bound : float
-        Bound on the L2 norm of the gradient with respect to the scores.
+        Bound on the L2 norm of the gradient with respect to the scores, by nature or by clipping.
     curvature_bound : float
-        Bound on the eigenvalues of the Hessian with respect to the scores, where the slopes are not clipped.
+        Bound on the eigenvalues of the Hessian with respect to the scores, where the gradient is not clipped.
     """
 
     n_outputs: int = 1
@@ -29,7 +29,7 @@ class GradientLoss(ABC):
 
     @abstractmethod
     def slopes(self, scores: NDArray[np.float64], y: np.ndarray) -> NDArray[np.float64]:
-        """The gradient of each row with respect to its scores, clipped to `slope_bound`.
+        """The gradient of each row with respect to its scores; longer ones than `slope_bound` will be clipped.
 
         Parameters
         ----------
@@ -263,20 +263,18 @@ class OneVsRest(GradientLoss):
         self.curvature_bound = loss.curvature_bound
 
     def slopes(self, scores: NDArray[np.float64], y: np.ndarray) -> NDArray[np.float64]:
-        """The slopes of all binary losses, clipped together."""
-        slopes = np.column_stack(
+        """The slopes of all binary losses."""
+        return np.column_stack(
             [self._loss.slopes(scores[:, k : k + 1], (y == k).astype(np.int8)) for k in range(self.n_outputs)]
         )
-        length = np.sqrt(np.einsum("ij,ij->i", slopes, slopes))
-        return slopes * np.minimum(1.0, self.slope_bound / np.maximum(length, 1e-300))[:, None]
 
 
 class SquaredLoss(GradientLoss):
-    """Half of the squared error of a score, with errors above 1 clipped: Huber's loss."""
+    """Half of the squared error of a score. With its slope clipped it is Huber's loss."""
 
     def slopes(self, scores: NDArray[np.float64], y: np.ndarray) -> NDArray[np.float64]:
-        """Clipped errors."""
-        return np.clip(scores - y[:, None], -1.0, 1.0)
+        """Errors."""
+        return scores - y[:, None]
 
 
 class PoissonLoss(GradientLoss):
@@ -295,6 +293,5 @@ class PoissonLoss(GradientLoss):
         self._largest_score = math.log(largest_mean)
 
     def slopes(self, scores: NDArray[np.float64], y: np.ndarray) -> NDArray[np.float64]:
-        """Clipped errors of the predicted means."""
-        errors = np.exp(np.minimum(scores, self._largest_score)) - y[:, None]
-        return np.clip(errors, -self.slope_bound, self.slope_bound)
+        """Errors of the predicted means."""
+        return np.exp(np.minimum(scores, self._largest_score)) - y[:, None]
