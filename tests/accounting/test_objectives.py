@@ -1,3 +1,4 @@
+import itertools
 import math
 
 import numpy as np
@@ -189,6 +190,19 @@ def test_rounding_never_makes_a_floor_cheap(mu, floor):
     for alpha in (1.5, 20.0, 1e4):
         for event in (binary(mu, floor), smooth(mu, floor), softmax(mu, floor, 2), softmax(mu, floor, 1000)):
             assert o.objective_rdp(alpha, event) >= c.gaussian_rdp(alpha, mu) * (1 - 1e-12)
+
+
+@pytest.mark.parametrize("alpha", [1.5, 20.0, 1e4])
+def test_rounding_never_makes_many_classes_cheap(alpha):
+    """The terms of a moment cancel where mu is tiny: what is left is alpha (alpha - 1) / 2 times a second moment."""
+    for mu in np.geomspace(1e-9, 1e-8, 50):
+        event = softmax(mu, 0.0, 1000)
+        second = 0.0
+        for weight, variance, shift in itertools.chain(*event.components()):
+            deviation, mean = math.sqrt(variance), shift + variance / 2
+            z = mean / max(deviation, 1e-300)
+            second += weight * ((mean**2 + variance) * stats.norm.cdf(z) + mean * deviation * stats.norm.pdf(z))
+        assert o.objective_rdp(alpha, event) >= 0.999 * math.log1p(alpha * (alpha - 1) / 2 * second) / (alpha - 1)
 
 
 # Shares of mu squared, the loss and the number of classes of each objective.
