@@ -79,9 +79,9 @@ def test_objectives_of_different_losses():
 @pytest.mark.parametrize(
     ("epsilon", "delta", "rate", "steps"),
     [
-        (1.0, 1e-6, 0.01, 1000),
+        (1.0, 1e-6, 0.01, 300),
         (0.01, 1e-6, 0.1, 100),
-        (8.0, 1e-5, 0.01, 100),
+        (8.0, 1e-5, 0.01, 30),
         (1e-3, 1e-9, 0.01, 100),
         (1, 1e-3, 1.0, 9),
     ],
