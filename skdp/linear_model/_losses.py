@@ -96,6 +96,7 @@ class Loss(GradientLoss):
     ) -> NDArray[np.float64]:
         """The Hessian of each row times a vector of its own: ndarrays of shape (n, n_outputs)."""
         _, second = self.derivatives(scores, y, second=True)
+        assert second is not None
         return np.einsum("iab,ib->ia", second, direction)
 
 
@@ -149,7 +150,7 @@ class SoftmaxLoss(Loss):
 
     def value(self, scores: NDArray[np.float64], y: np.ndarray) -> NDArray[np.float64]:
         """The loss of each row."""
-        margins = scores @ self.basis.T
+        margins = self._margins(scores)
         top = margins.max(axis=1)
         own = margins[np.arange(y.size), y]
         return top - own + np.log(np.exp(margins - top[:, None]).sum(axis=1))
@@ -159,7 +160,7 @@ class SoftmaxLoss(Loss):
     ) -> tuple[NDArray[np.float64], NDArray[np.float64] | None]:
         """Gradient and Hessian of each row."""
         probability = self._probability(scores)
-        first = probability @ self.basis
+        first = (self.basis.T @ probability.T).T
         curvature = None
         if second:
             curvature = np.einsum("ka,ik,kb->iab", self.basis, probability, self.basis, optimize=True)
@@ -172,13 +173,16 @@ class SoftmaxLoss(Loss):
     ) -> NDArray[np.float64]:
         """The Hessian of each row times a vector of its own."""
         probability = self._probability(scores)
-        spread = direction @ self.basis.T
+        spread = self._margins(direction)
         spread *= probability
         spread -= probability * spread.sum(axis=1, keepdims=True)
-        return spread @ self.basis
+        return (self.basis.T @ spread.T).T
+
+    def _margins(self, scores: NDArray[np.float64]) -> NDArray[np.float64]:
+        return (self.basis @ scores.T).T  # keeps the values of a class for all rows next to each other
 
     def _probability(self, scores: NDArray[np.float64]) -> NDArray[np.float64]:
-        return _softmax(scores @ self.basis.T)
+        return _softmax(self._margins(scores))
 
 
 def _softmax(margins: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from functools import partial
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,19 +12,40 @@ from ..rows import Block, Rows
 from ._losses import Loss
 
 _MAX_PASSES = 1000  # hard problems that were tried took 140 at most
-_MAX_PRODUCTS = 1000  # with the Hessian for one step; a step that they leave inexact is as safe as any
 _DENSE_SIZE = 300  # with more coefficients, products with the Hessian cost less than forming it
 _STRIDE = 16  # the solver starts from the minimum over every 16th row ...
 _SUBSAMPLE_ELEMENTS = 2**22  # ... or fewer, so that their copy takes 32 MB at most ...
-_MIN_SUBSAMPLE = 50  # ... where that leaves this many rows a coefficient of an output
-_START_TOLERANCE = 1e6
-_GOOD_CONTRACTION = {True: 0.05, False: 0.8}  # of the gradient by a step that asks for no newer Hessian
-_LEAST_CONTRACTION = 0.9
-_CG_ACCURACY = 0.1
+_START_TOLERANCE = 1e8  # the rows that were left out move the gradient by more than so many tolerances
 _MEMORY = 20  # earlier steps that correct the next one
+_LEAST_CONTRACTION = 0.9  # of the gradient, by a step that overshoots
+
+_CG_ACCURACY = 0.1
+_MAX_PRODUCTS = 250  # for one step; a step that they leave inexact is as safe as any
 
 Vector = NDArray[np.float64]
 Solve = Callable[[Vector], Vector]
+
+
+class _Economy(NamedTuple):
+    """When a Hessian is worth its cost.
+
+    Attributes
+    ----------
+    rows_per_column : int
+        So many rows make a subsample whose minimum and Hessian are worth starting from.
+    passes : int
+        A Hessian serves for so many passes, and again as long as ...
+    contraction : float
+        ... they shrink the gradient by this factor.
+    """
+
+    rows_per_column: int
+    passes: int
+    contraction: float
+
+
+_FORMED = _Economy(50, 1, 0.05)  # forming a Hessian costs a few passes
+_UNFORMED = _Economy(1, 8, 0.5)  # each product with one that is not formed costs a pass
 
 
 class LinearObjective:
@@ -48,6 +70,7 @@ class LinearObjective:
     ----------
     shape : tuple of two ints
         That of the tilt, of coefficients and gradients.
+    economy : _Economy
     """
 
     def __init__(
@@ -67,22 +90,22 @@ class LinearObjective:
         self._ridge = ridge
         self._tilt = tilt
         self.shape = (loss.n_outputs, rows.n_columns + (constant != 0))
-        self.is_small = loss.n_outputs * self.shape[1] <= _DENSE_SIZE
+        self.economy = _FORMED if loss.n_outputs * self.shape[1] <= _DENSE_SIZE else _UNFORMED
 
-    def subsample(self) -> "tuple[LinearObjective, int] | None":
-        """The same objective over every k-th row and k, or None if they are too few to start from."""
+    def subsample(self) -> "LinearObjective | None":
+        """The same objective with every k-th row standing for k rows, or None if they are too few to start from."""
         n, d = self._rows.n_rows, self._rows.n_columns
         step = max(_STRIDE, -(-n * d // _SUBSAMPLE_ELEMENTS))
-        if n < step * _MIN_SUBSAMPLE * (self.shape[1] if self.is_small else 10):
+        if n < step * self.economy.rows_per_column * max(d, 1):
             return None
         return LinearObjective(
             self._rows.every(step),
             self._loss,
             class_weights=self._class_weights,
             constant=self._constant,
-            ridge=self._ridge / step,
-            tilt=self._tilt / step,
-        ), step
+            ridge=self._ridge,
+            tilt=self._tilt,
+        )
 
     def gradient(self, w: Vector) -> Vector:
         """The gradient at w."""
@@ -141,7 +164,8 @@ class LinearObjective:
 
     def _scores(self, block: Block, w: Vector) -> Vector:
         d = block.X.shape[1]
-        scores = block.X @ w[:, :d].T
+        # Products in this order, and so a score's values for all rows next to each other, are the faster ones.
+        scores = (w[:, :d] @ block.X.T).T
         scores *= block.scale[:, None]
         if self._constant:
             scores += self._constant * w[:, d]
@@ -156,7 +180,7 @@ class LinearObjective:
 
     def _combine(self, block: Block, factors: Vector) -> Vector:
         """The sum of the clipped, extended rows times factors of shape (n_block, n_outputs)."""
-        features = (block.X.T @ (factors * block.scale[:, None])).T
+        features = (factors * block.scale[:, None]).T @ block.X
         return np.column_stack([features, self._constant * factors.sum(axis=0)]) if self._constant else features
 
 
@@ -198,44 +222,41 @@ def _newton(objective: LinearObjective, w: Vector, tolerance: float) -> tuple[Ve
     if smaller is None:
         gradient, solve = _gradient_and_solve(objective, w, tolerance)
     else:
-        # The rows that were left out move the minimum far more than this tolerance.
-        subsample, step_ = smaller
-        w, solve_smaller = _newton(subsample, w, _START_TOLERANCE * tolerance)
+        w, solve = _newton(smaller, w, _START_TOLERANCE * tolerance)
         gradient = objective.gradient(w)
-
-        def solve(vector: Vector) -> Vector:
-            return solve_smaller(vector / step_)
-
-    update, length = smaller is None, 1.0
-    best = norm = float(np.linalg.norm(gradient))
+    norm = best = milestone = float(np.linalg.norm(gradient))
+    renew, passes, length = smaller is None, 0, 1.0
     pairs: list[tuple[Vector, Vector]] = []
+    direction: Vector | None = None
     for _ in range(_MAX_PASSES):
         if norm <= tolerance:
             return w, solve
-        step = -length * _corrected(solve, gradient, pairs)
-        new_solve = solve
-        if update:
+        if direction is None:
+            direction = -_corrected(solve, gradient, pairs)
+        step = length * direction
+        if renew:
             new_gradient, new_solve = _gradient_and_solve(objective, w + step, tolerance)
         else:
-            new_gradient = objective.gradient(w + step)
+            new_gradient, new_solve = objective.gradient(w + step), solve
         new_norm = float(np.linalg.norm(new_gradient))
-        if np.vdot(new_gradient, step) > 0 and new_norm > _LEAST_CONTRACTION * best:
-            if pairs:  # the corrections misled
-                pairs, update = [], True
-            else:
-                length /= 2
-            continue
-        pairs = [*pairs[1 - _MEMORY :], (step, new_gradient - gradient)]
-        w, gradient = w + step, new_gradient
-        if update:
-            solve, length, pairs = new_solve, 1.0, []
-        update = new_norm > _GOOD_CONTRACTION[objective.is_small] * norm
-        norm, best = new_norm, min(best, new_norm)
+        slope, new_slope = float(np.vdot(gradient, step)), float(np.vdot(new_gradient, step))
+        if new_slope <= 0 or new_norm <= _LEAST_CONTRACTION * best:
+            pairs = [] if renew else [*pairs[1 - _MEMORY :], (step, new_gradient - gradient)]
+            w, gradient, solve, length = w + step, new_gradient, new_solve, min(1.0, 4 * length)
+            norm, best, direction = new_norm, min(best, new_norm), None
+        elif pairs:  # the corrections misled
+            pairs, direction = [], None
+        else:
+            length *= min(max(slope / (slope - new_slope), 0.1), 0.5)  # where the slope would vanish if it were linear
+        passes += 1
+        if passes >= objective.economy.passes:
+            renew = best > objective.economy.contraction * milestone
+            milestone, passes = best, 0
     raise _unreachable(tolerance)
 
 
 def _gradient_and_solve(objective: LinearObjective, w: Vector, tolerance: float) -> tuple[Vector, Solve]:
-    if not objective.is_small:
+    if objective.economy is _UNFORMED:
         return objective.gradient(w), partial(_conjugate_gradients, partial(objective.hessian_product, w))
     gradient, hessian = objective.gradient_and_hessian(w)
     try:

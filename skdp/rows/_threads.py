@@ -4,6 +4,7 @@ import threading
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from contextvars import copy_context
 from functools import cache
 from typing import Any, TypeVar
 
@@ -43,5 +44,6 @@ def in_threads(function: Callable[[Task], Result], tasks: Iterable[Task]) -> Ite
         if min(n_threads, len(tasks)) == 1:
             yield from map(function, tasks)
         else:
+            context = copy_context()  # holds numpy's error state
             with ThreadPoolExecutor(n_threads) as pool:
-                yield from pool.map(function, tasks)
+                yield from pool.map(lambda task: context.copy().run(function, task), tasks)

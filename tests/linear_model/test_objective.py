@@ -42,12 +42,6 @@ def start(objective, value=0.0):
     return np.full(objective.shape, value)
 
 
-@pytest.fixture
-def few_threads_and_blocks(monkeypatch):
-    """Many blocks in many tasks, even of few rows."""
-    monkeypatch.setattr("skdp.rows.collection._BLOCK_ELEMENTS", 64)
-
-
 @pytest.mark.parametrize("loss", LOSSES, ids=IDS)
 @pytest.mark.parametrize("constant", [0.0, 0.5])
 @pytest.mark.parametrize("weighted", [False, True])
@@ -99,8 +93,8 @@ def test_a_solver_that_is_stopped_early_raises(monkeypatch, dense_size):
 @pytest.mark.parametrize("dense_size", [0, 100])
 def test_threads_do_not_change_the_minimum(monkeypatch, make, dense_size):
     monkeypatch.setattr(_objective, "_DENSE_SIZE", dense_size)
-    monkeypatch.setattr("skdp.rows.collection._BLOCK_ELEMENTS", 64)
-    objective, _ = problem(5000, loss=SoftmaxLoss(3), make=make)
+    monkeypatch.setattr("skdp.rows.collection._BLOCK_ELEMENTS", 512)
+    objective, _ = problem(2000, loss=SoftmaxLoss(3), make=make)
     minima = []
     for n_threads in (1, 2, 7):
         with threadpool_limits(n_threads):
