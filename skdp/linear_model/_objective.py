@@ -31,21 +31,18 @@ class _Economy(NamedTuple):
 
     Attributes
     ----------
-    rows_per_column : int
-        So many rows make a subsample whose minimum and Hessian are worth starting from.
     passes : int
         A Hessian serves for so many passes, and again as long as ...
     contraction : float
         ... they shrink the gradient by this factor.
     """
 
-    rows_per_column: int
     passes: int
     contraction: float
 
 
-_FORMED = _Economy(50, 1, 0.05)  # forming a Hessian costs a few passes
-_UNFORMED = _Economy(1, 8, 0.5)  # each product with one that is not formed costs a pass
+_FORMED = _Economy(1, 0.05)  # forming a Hessian costs a few passes
+_UNFORMED = _Economy(8, 0.5)  # each product with one that is not formed costs a pass
 
 
 class LinearObjective:
@@ -94,9 +91,9 @@ class LinearObjective:
 
     def subsample(self) -> "LinearObjective | None":
         """The same objective with every k-th row standing for k rows, or None if they are too few to start from."""
-        n, d = self._rows.n_rows, self._rows.n_columns
-        step = max(_STRIDE, -(-n * d // _SUBSAMPLE_ELEMENTS))
-        if n < step * self.economy.rows_per_column * max(d, 1):
+        step = max(_STRIDE, -(-self._rows.n_elements // _SUBSAMPLE_ELEMENTS))
+        enough = 50 * self.shape[1] if self.economy is _FORMED else 500
+        if self._rows.n_rows < step * enough:
             return None
         return LinearObjective(
             self._rows.every(step),

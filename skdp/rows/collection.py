@@ -88,6 +88,11 @@ class Rows:
         """The number of rows: private. It may decide how to compute a released value, never the value."""
         return self._X.shape[0]
 
+    @property
+    def n_elements(self) -> int:
+        """The number of stored elements: private like `n_rows`."""
+        return self._X.nnz if self._is_sparse else self._X.size
+
     def clipped(self, norm: float) -> "Rows":
         """The same rows, those that are longer than an L2 norm scaled down to it. Needs ``norms=True``."""
         if self._norms is None:
@@ -189,7 +194,7 @@ class Rows:
         if sparse and self._is_sparse:
             # A kernel's result may be as long as a row is wide: enough stored elements must share in adding it up.
             elements = max(_BLOCK_ELEMENTS, 2 * self.n_columns)
-            return max(1, elements * self.n_rows // max(1, self._X.nnz + _ROW_ELEMENTS * self.n_rows))
+            return max(1, elements * self.n_rows // max(1, self.n_elements + _ROW_ELEMENTS * self.n_rows))
         return max(1, _BLOCK_ELEMENTS // max(1, self.n_columns))
 
     def _blocks(self, rows: slice = slice(None), *, sparse: bool = False) -> Iterator[tuple[slice, Block]]:

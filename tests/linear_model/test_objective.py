@@ -89,15 +89,26 @@ def test_a_solver_that_is_stopped_early_raises(monkeypatch, dense_size):
         minimise(objective, start(objective), 1e-9)
 
 
+@pytest.mark.parametrize("loss", LOSSES, ids=IDS)
+@pytest.mark.parametrize("n", [500, 20_000])
+def test_formed_and_unformed_hessians_lead_to_the_same_minimum(monkeypatch, loss, n):
+    objective, _ = problem(n, loss=loss)
+    minima = [minimise(objective, start(objective), 1e-9)]
+    monkeypatch.setattr(_objective, "_DENSE_SIZE", 0)
+    objective, _ = problem(n, loss=loss)
+    minima.append(minimise(objective, start(objective), 1e-9))
+    assert np.linalg.norm(minima[0] - minima[1]) <= 2e-9 / 0.3  # by strong convexity
+
+
 @pytest.mark.parametrize("make", [np.asarray, sparse.csr_array])
 @pytest.mark.parametrize("dense_size", [0, 100])
 def test_threads_do_not_change_the_minimum(monkeypatch, make, dense_size):
     monkeypatch.setattr(_objective, "_DENSE_SIZE", dense_size)
     monkeypatch.setattr("skdp.rows.collection._BLOCK_ELEMENTS", 512)
-    objective, _ = problem(2000, loss=SoftmaxLoss(3), make=make)
+    objective, _ = problem(1000, loss=SoftmaxLoss(3), make=make)
     minima = []
     for n_threads in (1, 2, 7):
         with threadpool_limits(n_threads):
-            minima.append(minimise(objective, start(objective), 1e-9))
+            minima.append(minimise(objective, start(objective), 1e-6))
     np.testing.assert_array_equal(minima[0], minima[1])
     np.testing.assert_array_equal(minima[0], minima[2])

@@ -1,6 +1,11 @@
+import threading
+import tracemalloc
+import warnings
+
 import numpy as np
 import pytest
 from scipy import sparse
+from threadpoolctl import threadpool_info, threadpool_limits
 
 from skdp.rows import Rows, collection
 
@@ -38,6 +43,102 @@ def test_subsample_is_a_copy_by_stride():
     assert not np.shares_memory(block.X, X)
     np.testing.assert_array_equal(block.y, [0, 4, 8])
     assert block.scale.size == rows.n_rows == 3
+
+
+def test_a_subsample_stands_for_all_rows():
+    rows = Rows(np.ones((32, 1)), weights=np.arange(32.0), norms=True).clipped(1.0).every(16)
+    assert rows.sum(lambda block: (block.weights,))[0].tolist() == [0, 256]
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("make", [sparse.csr_array, sparse.csr_matrix])
+def test_sparse_blocks_are_the_dense_ones(monkeypatch, make, dtype):
+    monkeypatch.setattr(collection, "_BLOCK_ELEMENTS", 64)
+    X = sparse.random(50, 7, density=0.3, random_state=0).toarray().astype(dtype)
+    X[3] = 0
+    X[4] = [*[0] * 6, 1e30]  # the square overflows in float32
+    dense, compressed = (Rows(Y, np.arange(50), np.ones(50), norms=True).clipped(1.0) for Y in (X, make(X)))
+    (_, whole), *_ = dense._blocks()
+    seen = 0
+    for rows, block in compressed._blocks(sparse=True):
+        assert sparse.issparse(block.X)
+        assert block.X.dtype == np.float64
+        np.testing.assert_array_equal(block.X.toarray(), X[rows])
+        np.testing.assert_array_equal(block.y, np.arange(50)[rows])
+        seen += block.X.shape[0]
+    assert seen == 50
+    np.testing.assert_allclose(compressed._scale, dense._scale, rtol=1e-15)
+    assert not sparse.issparse(whole.X)
+    assert all(not sparse.issparse(block.X) for _, block in compressed._blocks())
+
+
+def test_sparse_rows_too_long_for_a_norm_are_zero():
+    X = sparse.csr_array([[3.0, 4.0], [1e200, 0.0]])
+    ((_, block),) = Rows(X, norms=True).clipped(1.0)._blocks(sparse=True)
+    np.testing.assert_array_equal(block.X.toarray(), [[3, 4], [0, 0]])
+    assert X[1, 0] == 1e200
+
+
+def test_elements_in_parts_count_as_their_sum():
+    """Their norm is 6, not the square root of 18: rows would be clipped too little."""
+    X = sparse.csr_array((np.array([3.0, 3.0]), np.array([0, 0]), np.array([0, 2])), shape=(1, 2))
+    ((_, block),) = Rows(X, norms=True)._blocks(sparse=True)
+    assert block.norms.tolist() == [6.0]
+    assert X.nnz == 2
+
+
+def test_sparse_sums_take_little_memory():
+    columns = np.random.RandomState(0).randint(0, 20_000, 40_000)
+    X = sparse.csr_array((np.ones(40_000), (np.repeat(np.arange(2000), 20), columns)), shape=(2000, 20_000))
+    tracemalloc.start()
+    (total,) = Rows(X, norms=True).clipped(1.0).sum(lambda b: (b.scale[None] @ b.X,), sparse=True)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert total.shape == (1, 20_000)
+    assert peak < 5e6  # dense: 320 MB
+
+
+@pytest.mark.parametrize("make", [np.asarray, sparse.csr_array])
+def test_threads_do_not_change_sums(monkeypatch, make):
+    monkeypatch.setattr(collection, "_BLOCK_ELEMENTS", 64)
+    X = np.random.RandomState(0).normal(size=(2000, 3))
+    rows, seen, sums = Rows(make(X), norms=True), set(), []
+
+    def kernel(block):
+        seen.add(threading.get_ident())
+        return block.norms @ block.X, block.X.T @ block.X
+
+    for n_threads in (1, 2, 5):
+        with threadpool_limits(n_threads):
+            seen.clear()
+            sums.append(rows.sum(kernel))
+            assert (seen == {threading.get_ident()}) == (n_threads == 1)
+    for more in sums[1:]:
+        for one, other in zip(sums[0], more, strict=True):
+            np.testing.assert_array_equal(one, other)
+
+
+def test_threads_take_the_place_of_those_of_blas(monkeypatch):
+    monkeypatch.setattr(collection, "_BLOCK_ELEMENTS", 64)
+
+    def n_threads(block=None):
+        return (np.array(max(lib["num_threads"] for lib in threadpool_info() if lib["user_api"] == "blas")),)
+
+    with threadpool_limits(2):
+        (total,) = Rows(np.ones((200, 2))).sum(n_threads)
+        assert total == 7  # blocks, each on one thread
+        assert n_threads()[0] == 2
+        with pytest.raises(ZeroDivisionError):
+            Rows(np.ones((200, 2))).sum(lambda block: (1 / 0,))
+        assert n_threads()[0] == 2
+
+
+def test_kernels_in_threads_keep_the_error_state(monkeypatch):
+    """A warning of an overflow would tell of a row."""
+    monkeypatch.setattr(collection, "_BLOCK_ELEMENTS", 64)
+    with warnings.catch_warnings(), np.errstate(over="ignore"), threadpool_limits(2):
+        warnings.simplefilter("error")
+        Rows(np.full((2000, 2), 1e200)).sum(lambda block: (np.sum(block.X**2, axis=0),))
 
 
 def test_too_many_rows_for_exact_sums(monkeypatch):
