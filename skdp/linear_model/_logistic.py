@@ -44,10 +44,10 @@ class LogisticRegression(PenalisedClassifier):
     max_weight : float, default=None
         Public bound on `sample_weight`, which needs it. It scales the noise.
     mechanism : {"auto", "objective", "output", "gradient"}, default="auto"
-        Where the noise goes. "objective": into the objective function, the most accurate. "output": onto the minimum,
-        the simplest. "gradient": into the gradients of `max_iter` steps, for any loss and any number of classes.
-        "auto" is "objective", but "gradient" where labels are discovered and turn out to be more than two: how much
-        noise an objective needs depends on their number. Nothing private has a say in it.
+        Where the noise goes. "objective": into the objective function, which takes the fewest passes over the data.
+        "output": onto the minimum, the simplest. "gradient": into the gradients of `max_iter` steps, which are clipped
+        to what the noise calls for. "auto" is "objective" for two classes and "gradient" for more: nothing else has a
+        say in it. "objective" needs `classes` where they are more than two: they decide on the noise.
     max_iter : int, default=100
         Steps of the mechanism "gradient". The others ignore it: their solver must reach its tolerance, since the proof
         rests on it.
