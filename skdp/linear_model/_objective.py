@@ -11,7 +11,7 @@ from scipy.linalg import LinAlgError, cho_factor, cho_solve
 from ..rows import Block, Rows
 from ._losses import Loss
 
-_MAX_PASSES = 1000  # hard problems that were tried took 140 at most
+_MAX_PASSES = 1000  # hard problems that were tried took 300 at most
 _DENSE_SIZE = 300  # with more coefficients, products with the Hessian cost less than forming it
 _STRIDE = 16  # the solver starts from the minimum over every 16th row ...
 _SUBSAMPLE_ELEMENTS = 2**22  # ... or fewer, so that their copy takes 32 MB at most ...
