@@ -12,7 +12,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer
 
 from skdp import BudgetAccountant, PrivacyWarning
-from skdp.linear_model import LogisticRegression, _logistic
+from skdp.linear_model import LogisticRegression, _mechanisms
 from skdp.mechanisms import Noise
 
 X, y = make_classification(20_000, 6, random_state=0)
@@ -161,7 +161,7 @@ def test_numeric_c_is_honoured_or_lowered_with_a_warning():
 
 
 def test_a_solver_that_misses_its_tolerance_releases_nothing(monkeypatch):
-    monkeypatch.setattr(_logistic, "_TOLERANCE", 1e-300)
+    monkeypatch.setattr(_mechanisms, "_TOLERANCE", 1e-300)
     model = LogisticRegression(**KNOWN)
     with pytest.raises(RuntimeError, match="cannot be released"):
         model.fit(X, y)
@@ -171,7 +171,7 @@ def test_a_solver_that_misses_its_tolerance_releases_nothing(monkeypatch):
 @pytest.mark.parametrize("parameters", [{}, {"delta": 0}, {"mechanism": "output"}, {"class_weight": {1: 7.0}}], ids=str)
 def test_the_noise_of_the_minimum_covers_the_solver(monkeypatch, parameters):
     seen = {}
-    minimise, add = _logistic.minimise, Noise.add_to_vector
+    minimise, add = _mechanisms.minimise, Noise.add_to_vector
 
     def solve(objective, start, tolerance):
         seen.update(tolerance=tolerance, ridge=objective._ridge)
@@ -181,7 +181,7 @@ def test_the_noise_of_the_minimum_covers_the_solver(monkeypatch, parameters):
         seen.update(l2=l2)
         return add(self, part, vector, l2=l2)
 
-    monkeypatch.setattr(_logistic, "minimise", solve)
+    monkeypatch.setattr(_mechanisms, "minimise", solve)
     monkeypatch.setattr(Noise, "add_to_vector", release)
     LogisticRegression(**{**KNOWN, **parameters}).fit(X, y)
     exact = math.hypot(4.0, 2.0) / seen["ridge"] if "mechanism" in parameters else 0.0

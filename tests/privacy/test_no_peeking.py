@@ -6,18 +6,19 @@ import warnings
 
 import numpy as np
 import pytest
-from sklearn.base import clone
+from sklearn.base import clone, is_regressor
 from sklearn.ensemble import VotingClassifier
 from sklearn.pipeline import FeatureUnion
 
 from skdp import BudgetAccountant, base
 from skdp.accounting import Gaussian, Part
-from skdp.linear_model import LogisticRegression
+from skdp.linear_model import LogisticRegression, PoissonRegressor, SGDClassifier, SGDRegressor
 from skdp.mechanisms import Noise, Noisy
 from skdp.naive_bayes import GaussianNB
 from skdp.pipeline import Pipeline, make_pipeline
 from skdp.preprocessing import StandardScaler
 from skdp.rows import Rows, feature_bounds, row_norm
+from skdp.svm import LinearSVC
 
 
 class StubNoise(Noise):
@@ -27,7 +28,7 @@ class StubNoise(Noise):
         super().__init__(0)
         self.calls = []
 
-    def add(self, part, answer, *, l1, l2, step=1.0):
+    def add(self, part, answer, *, l1, l2, step=1.0, following=0):
         real = super().add(part, np.zeros_like(answer), l1=l1, l2=l2, step=step)
         shape = np.shape(answer)
         self.calls.append((part.name, part.event, shape, l1, l2, np.array(step).tolist()))
@@ -37,6 +38,11 @@ class StubNoise(Noise):
         part.spend()
         self.calls.append((part.name, part.event))
         return np.isin(np.arange(len(counts)), (0, 1))  # the two most common labels of the data below
+
+    def coins(self, probability, size):
+        # Neighbours share all rows but the last one: a row's coin must not depend on how many others there are.
+        self.calls.append(("coins", probability))
+        return np.arange(size) % 2 == 0
 
     def normal(self, size):
         return np.linspace(-1, 1, size)
@@ -54,6 +60,18 @@ def neighbours():
             yield (X, y), (np.vstack([X, row]), np.append(y, label))
 
 
+def fitted_to(model, X, y, n, method="fit"):
+    """The model fitted to the rows, as tempting as its task allows: `n` rows are in both neighbours."""
+    y, extra = y.copy(), {}
+    if is_regressor(model):
+        y = np.where(np.arange(len(y)) < n, y, 1e300 * (2.0 * y - 1))
+    elif getattr(model, "classes", None) is not None:
+        y[n:] = model.classes[-1]
+    if getattr(model, "max_weight", None) is not None:
+        extra["sample_weight"] = np.where(np.arange(len(y)) < n, 0.5, 1e12)
+    return getattr(model, method)(X, y, **extra)
+
+
 def state(model):
     """Everything a fitted model holds, in a form that compares."""
     if isinstance(model, Pipeline):  # its steps hold the folder of their fit; what they learnt is in the plain pipeline
@@ -62,12 +80,31 @@ def state(model):
     return pickle.dumps(attributes)
 
 
+# Calibrating the noise of sampled steps takes seconds, but once for all fits that spend alike.
+PUBLIC = {"classes": [0, 1, 2], "data_norm": 1.0}
+
 MODELS = [
     LogisticRegression(),
     LogisticRegression(mechanism="output"),
     LogisticRegression(delta=0, classes=[0, 1]),
     LogisticRegression(classes=[0, 1], data_norm=2.0, C=5.0, class_weight={1: 3.0}),
     LogisticRegression(fit_intercept=False, C=1e6),
+    LogisticRegression(classes=[0, 1, 2], C=10.0),
+    LogisticRegression(classes=[0, 1, 2], delta=0, class_weight="balanced", max_weight=2.0),
+    LogisticRegression(classes=[0, 1, 2], mechanism="output", class_weight="balanced", max_weight=1e-3),
+    LogisticRegression(mechanism="gradient", max_iter=5),
+    LogisticRegression(mechanism="gradient", sampling_rate=0.5, max_iter=4, max_weight=1.0, **PUBLIC),
+    LinearSVC(C=100.0),
+    LinearSVC(delta=0, classes=[0, 1], max_weight=1.0, class_weight="balanced"),
+    LinearSVC(mechanism="output"),
+    LinearSVC(classes=[0, 1, 2], max_iter=5, C=1.0),
+    SGDClassifier(max_iter=2, sampling_rate=0.5, max_weight=1.0, **PUBLIC),
+    SGDClassifier("log_loss", classes=[0, 1, 2], delta=0, sampling_rate=1, max_weight=3.0),
+    SGDRegressor(max_iter=2, sampling_rate=0.5, data_norm=1.0, bounds_y=(-1, 1)),
+    SGDRegressor(max_iter=2, sampling_rate=0.5),
+    SGDRegressor(delta=0, sampling_rate=1, bounds_y=(-1, 2), max_weight=3.0),
+    PoissonRegressor(max_iter=4),
+    PoissonRegressor(delta=0, max_iter=4, bounds_y=(0, 9), data_norm=1.0, max_weight=1.0),
     GaussianNB(),
     GaussianNB(delta=0, classes=[0, 1]),
     GaussianNB(bounds=(-1, 1), classes=[0, 1], priors=[0.5, 0.5]),
@@ -90,7 +127,7 @@ def test_only_released_values_tell_neighbours_apart(monkeypatch, model):
         for X, y in pair:
             with warnings.catch_warnings(record=True) as caught:
                 warnings.simplefilter("always")
-                fitted = clone(model).fit(X, y)
+                fitted = fitted_to(clone(model), X, y, len(pair[0][0]))
             outcomes.append((state(fitted), stubs[-1].calls, [str(w.message) for w in caught]))
         assert outcomes[0] == outcomes[1]
 
@@ -104,21 +141,33 @@ def test_every_part_of_the_budget_is_spent_as_the_event_says(monkeypatch, model)
     (X, y), _ = next(neighbours())
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        fitted = clone(model).fit(X, y)
+        fitted = fitted_to(clone(model), X, y, len(X))
     planned = [name for name, _ in model.privacy_event().parts]
     assert set(spent) == {name.split(": ")[-1] for name in planned}
     assert [release.name for release in fitted.privacy_.releases] == planned
     model.privacy_event().verify()
 
 
-def test_partial_fit_does_not_peek(monkeypatch):
-    monkeypatch.setattr(base, "Noise", StubNoise)
+@pytest.mark.parametrize(
+    "model",
+    [
+        GaussianNB(classes=[0, 1]),
+        SGDClassifier(sampling_rate=0.25, max_weight=2.0, **PUBLIC),
+        SGDRegressor(sampling_rate=1),
+    ],
+    ids=str,
+)
+def test_partial_fit_does_not_peek(monkeypatch, model):
+    stubs = []
+    monkeypatch.setattr(base, "Noise", lambda random_state: stubs.append(StubNoise()) or stubs[-1])
     for pair in neighbours():
-        states = []
+        outcomes = []
         for X, y in pair:
-            model = GaussianNB(random_state=0).partial_fit(X[:1], y[:1], classes=[0, 1]).partial_fit(X, y)
-            states.append(state(model))
-        assert states[0] == states[1]
+            n = len(pair[0][0])
+            fitted = fitted_to(clone(model), X[:1], y[:1], n, "partial_fit")
+            fitted = fitted_to(fitted, X, y, n, "partial_fit")
+            outcomes.append((state(fitted), stubs[-1].calls))
+        assert outcomes[0] == outcomes[1]
 
 
 @pytest.mark.parametrize(
@@ -126,6 +175,11 @@ def test_partial_fit_does_not_peek(monkeypatch):
     [
         GaussianNB(classes=[0, 1]),
         LogisticRegression(classes=[0, 1]),
+        LogisticRegression(classes=[0, 1, 2], mechanism="gradient"),
+        LinearSVC(classes=[0, 1]),
+        SGDClassifier(classes=[0, 1], sampling_rate=1),
+        SGDRegressor(sampling_rate=1),
+        PoissonRegressor(),
         make_pipeline(StandardScaler(), LogisticRegression(classes=[0, 1])),
     ],
     ids=str,
@@ -155,10 +209,18 @@ def test_releases_cost_what_the_plan_says(monkeypatch):
 
     monkeypatch.setattr(base, "Noise", Adding)
     (X, y), _ = next(neighbours())
-    for model in (GaussianNB(classes=[0, 1]), LogisticRegression(classes=[0, 1], mechanism="output")):
+    for model in (
+        GaussianNB(classes=[0, 1]),
+        LogisticRegression(classes=[0, 1], mechanism="output"),
+        LogisticRegression(classes=[0, 1, 2], mechanism="gradient", class_weight="balanced"),
+        SGDClassifier(max_iter=2, sampling_rate=0.5, **PUBLIC),
+        SGDRegressor(sampling_rate=1),
+        PoissonRegressor(max_iter=4),
+    ):
         drawn.clear()
         model.fit(X, y)
-        assert math.hypot(*drawn) == pytest.approx(math.hypot(*(event.mu for _, event in model.privacy_event().parts)))
+        planned = [event.mu * math.sqrt(getattr(event, "steps", 1)) for _, event in model.privacy_event().parts]
+        assert math.hypot(*drawn) == pytest.approx(math.hypot(*planned))
 
 
 @pytest.mark.parametrize("order", ["C", "F"])

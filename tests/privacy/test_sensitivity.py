@@ -86,7 +86,7 @@ def test_histogram(data):
 class RecordingNoise(Noise):
     """Releases exact answers, and keeps queries for inspection."""
 
-    def add(self, part, answer, *, l1, l2, step=1.0):
+    def add(self, part, answer, *, l1, l2, step=1.0, following=0):
         noisy = super().add(part, np.zeros_like(answer), l1=l1, l2=l2, step=step)
         self.released = [*getattr(self, "released", []), (np.array(answer), l1, l2)]
         return noisy._replace(value=np.zeros_like(answer))
