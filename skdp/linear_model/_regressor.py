@@ -96,7 +96,9 @@ class LinearRegressor(RegressorMixin, PrivateEstimator):
         with self._open_budget(self._shares_for(norm is not None, bounds is not None, passes)) as (budget, noise):
             if bounds is None:
                 (lower,), (upper,) = feature_bounds(Rows(targets[:, None]), budget["target bounds"], noise)
-                bounds = (max(float(lower), self._bounds_y_lower), float(upper))
+                lower = max(float(lower), self._bounds_y_lower)
+                # Where no target stands out above the least one there can be, one is as good a guess as any.
+                bounds = (lower, float(upper) if upper > lower else lower + 1.0)
             loss, targets, start = self._task(targets, bounds, budget, noise)
             rows, norm = clipped_rows(Rows(X, targets, weights, norms=True), norm, budget, noise)
             constant = _INTERCEPT_SCALING * norm if self.fit_intercept else 0.0
