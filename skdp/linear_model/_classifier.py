@@ -164,7 +164,8 @@ class PenalisedClassifier(LinearClassifier):
         "mechanism": [StrOptions({"auto", "objective", "output", "gradient"})],
         "warm_start": ["boolean"],
     }
-    # The privacy proof for noise in the objective that there is for two and for more classes.
+    # The privacy proof for noise in the objective that there is for two and for more classes; None where the loss is
+    # fit for gradients only.
     _perturbations: ClassVar[dict[bool, str | None]]
 
     def fit(self, X: ArrayLike | Matrix, y: ArrayLike, sample_weight: ArrayLike | None = None) -> Self:
@@ -243,10 +244,10 @@ class PenalisedClassifier(LinearClassifier):
         if mechanism == "objective":
             shares.append(Share("approximate minimum", _PURE_RELEASE_SHARE if self.delta == 0 else _RELEASE_SHARE))
         rest = 1 - math.fsum(share.weight for share in shares)
+        perturbation = self._perturbations[n_classes > 2]
+        if mechanism != "gradient" and perturbation is None:
+            raise self._no_proof(f"{n_classes} classes")
         if mechanism == "objective":
-            perturbation = self._perturbations[n_classes > 2]
-            if perturbation is None:
-                raise self._no_proof(f"{n_classes} classes")
             return [*shares, Share("objective", rest, "objective", perturbation, n_classes)]
         if mechanism == "gradient":
             return [*shares, gradient_share(rest, self.sampling_rate, self.max_iter, self.delta)]
@@ -255,7 +256,9 @@ class PenalisedClassifier(LinearClassifier):
     def _mechanism_for(self, classes: NDArray) -> str:
         """The mechanism that was planned, or one that costs no more and works for as many classes."""
         planned = self._planned_mechanism()
-        if planned == "objective" and self.classes is None and classes.size > 2:
+        if self.classes is not None or classes.size == 2 or planned == "gradient":
+            return planned
+        if planned == "objective" or self._perturbations[True] is None:
             # How much noise an objective needs depends on the number of classes, which the plan did not know. Gradients
             # with the noise of the planned part are as private, whatever the number.
             if self.mechanism == "auto":
@@ -268,7 +271,7 @@ class PenalisedClassifier(LinearClassifier):
 
     def _no_proof(self, what: str) -> UnsupportedError:
         return UnsupportedError(
-            f"{type(self).__name__}(mechanism='objective') has no privacy proof for {what}. Use mechanism='auto'"
+            f"{type(self).__name__}(mechanism={self.mechanism!r}) has no privacy proof for {what}. Use mechanism='auto'"
             + (", or pass the labels as classes=[...]." if self.classes is None else ".")
         )
 
