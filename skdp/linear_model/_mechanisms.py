@@ -8,7 +8,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from ..accounting import Part, Pure
+from ..accounting import Part, Pure, SampledGaussian
 from ..exceptions import PrivacyWarning
 from ..mechanisms import Noise
 from ..rows import Block, Rows
@@ -128,7 +128,13 @@ def perturbed_output(
 def auto_ridge(problem: Problem, event: Any, factor: float) -> float:
     """The penalty in proportion to the expected norm of noise on the sum of all gradients."""
     size = math.prod(problem.shape)
-    spread = size / event.epsilon if isinstance(event, Pure) else math.sqrt(size) / event.mu
+    match event:
+        case Pure(epsilon=epsilon):
+            spread = size / epsilon
+        case SampledGaussian(mu=mu, sampling_rate=rate, steps=steps):  # of the mean over steps
+            spread = math.sqrt(size) / (rate * mu * math.sqrt(steps))
+        case _:
+            spread = math.sqrt(size) / event.mu
     return factor * spread * problem.gradient_bound * problem.radius
 
 
