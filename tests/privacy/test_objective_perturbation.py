@@ -17,7 +17,7 @@ from scipy.special import expit
 from skdp.accounting import ObjectivePerturbation
 from skdp.accounting.conversions import gaussian_delta
 from skdp.accounting.objectives import composed_delta, objective_rdp
-from skdp.linear_model import LogisticRegression, _logistic
+from skdp.linear_model import LogisticRegression, _mechanisms
 from skdp.mechanisms import Noise
 
 
@@ -31,7 +31,7 @@ def calibration(monkeypatch, **parameters):
     def objective(rows, loss, *, class_weights, constant, ridge, tilt):
         raise Captured(ridge, tilt[0, 0], class_weights.max())
 
-    monkeypatch.setattr(_logistic, "LinearObjective", objective)
+    monkeypatch.setattr(_mechanisms, "LinearObjective", objective)
     monkeypatch.setattr(Noise, "normal", lambda self, size: np.ones(size))
     monkeypatch.setattr(Noise, "gamma_norm", lambda self, size: np.ones(size))
     # A huge C asks for less penalty than the proof allows: the fit then uses the least penalty.
