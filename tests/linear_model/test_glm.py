@@ -17,7 +17,9 @@ y = rng.poisson(np.exp(X @ [1.0, -1.0, 0.5])).astype(float)
 PUBLIC = {"data_norm": 1.8, "bounds_y": (0, 20), "random_state": 0}
 
 
-@pytest.mark.parametrize("parameters", [{}, {"delta": 0}, PUBLIC, {**PUBLIC, "sampling_rate": 0.2, "max_iter": 20}], ids=str)
+@pytest.mark.parametrize(
+    "parameters", [{}, {"delta": 0}, PUBLIC, {**PUBLIC, "sampling_rate": 0.2, "max_iter": 20}], ids=str
+)
 def test_nearly_as_good_as_scikit_learn(parameters):
     model = PoissonRegressor(**{"alpha": 0, "random_state": 0, **parameters}).fit(X, y)
     reference = linear_model.PoissonRegressor(alpha=0).fit(X, y).score(X, y)
@@ -65,11 +67,15 @@ def test_weights():
     noise = {**PUBLIC, "epsilon": 1e4, "max_weight": 1.0}
     # what the target's mean is would tell the weights apart: no weights there
     junk = np.where(weights > 0, y, np.random.RandomState(1).permutation(y))
-    one, other = (PoissonRegressor(**noise).fit(X, t, sample_weight=weights * scale) for t, scale in ((y, 1), (junk, 9)))
+    one, other = (
+        PoissonRegressor(**noise).fit(X, t, sample_weight=weights * scale) for t, scale in ((y, 1), (junk, 9))
+    )
     np.testing.assert_allclose(one.coef_, other.coef_, atol=0.05)
 
 
-@pytest.mark.parametrize("target", [-1.0 - y, 0 * y, 1e9 * (1 + y), 1e-9 * (1 + y)], ids=["negative", "0", "huge", "tiny"])
+@pytest.mark.parametrize(
+    "target", [-1.0 - y, 0 * y, 1e9 * (1 + y), 1e-9 * (1 + y)], ids=["negative", "0", "huge", "tiny"]
+)
 @pytest.mark.parametrize("epsilon", [0.01, 1.0, 1e4])
 def test_odd_targets_give_finite_models(target, epsilon):
     model = PoissonRegressor(epsilon, random_state=0, max_iter=5).fit(X[:500], target[:500])
