@@ -198,7 +198,7 @@ class PenalisedClassifier(LinearClassifier):
             If the solver cannot reach its tolerance (the budget is spent).
         """
         X, y, classes, codes = self._validate(X, y, self.classes, accept_sparse=True)
-        weights = check_sample_weight(sample_weight, X, self.max_weight)
+        weights = check_sample_weight(sample_weight, X, self.max_weight, private=self.epsilon != math.inf)
         self._check_class_weight(classes)
         self._check_warm_start()
         if classes is not None:

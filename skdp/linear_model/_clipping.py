@@ -37,7 +37,7 @@ def clip(X: Any, norm: float | None) -> Matrix:
 
 
 def check_sample_weight(
-    sample_weight: ArrayLike | None, X: Matrix, max_weight: float | None
+    sample_weight: ArrayLike | None, X: Matrix, max_weight: float | None, *, private: bool
 ) -> NDArray[np.float64] | None:
     """The weights of the rows, clipped to their public bound.
 
@@ -46,6 +46,8 @@ def check_sample_weight(
     sample_weight : array-like of shape (n_samples,) or None
     X : array or sparse matrix of shape (n_samples, n_features)
     max_weight : float or None
+    private : bool
+        Whether there must be a bound.
 
     Returns
     -------
@@ -62,11 +64,11 @@ def check_sample_weight(
     if weights.ndim != 1:
         raise ValueError(f"sample_weight must have one number for each row. Got an array of shape {weights.shape}.")
     check_consistent_length(X, weights)
-    if max_weight is None:
+    if private and max_weight is None:
         raise ValueError(
             "sample_weight needs max_weight, a public bound on the weight of a row: the noise must hide a row of that "
             "weight. Pass max_weight=1.0, say, with weights between 0 and 1."
         )
     if (weights < 0).any():
         raise ValueError("sample_weight must not be negative.")
-    return np.minimum(weights, max_weight)
+    return weights if max_weight is None else np.minimum(weights, max_weight)

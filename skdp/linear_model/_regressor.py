@@ -72,7 +72,7 @@ class LinearRegressor(RegressorMixin, PrivateEstimator):
         )
         targets = np.asarray(target, dtype=np.float64)
         check_n_rows(X)
-        weights = check_sample_weight(sample_weight, X, self.max_weight)
+        weights = check_sample_weight(sample_weight, X, self.max_weight, private=self.epsilon != math.inf)
         bounds = None if self.bounds_y is None else self._checked_bounds()
         if math.isinf(self.epsilon):
             clipped = clip(X, self.data_norm)

@@ -212,7 +212,7 @@ class SGDClassifier(LinearClassifier):
     ) -> Self:
         discovered = not first and self._discovered
         X, y, classes, codes = self._validate(X, y, classes, reset=first, discovered=discovered, accept_sparse=True)
-        weights = check_sample_weight(sample_weight, X, self.max_weight)
+        weights = check_sample_weight(sample_weight, X, self.max_weight, private=self.epsilon != math.inf)
         self._check_class_weight(classes)
         if classes is not None:
             self._check_n_classes(classes)
