@@ -278,7 +278,11 @@ class SGDClassifier(LinearClassifier):
 
     def _sklearn_counterpart(self) -> linear_model.SGDClassifier:
         return linear_model.SGDClassifier(
-            loss=self.loss, alpha=self.alpha, fit_intercept=self.fit_intercept, class_weight=self.class_weight
+            loss=self.loss,
+            alpha=self.alpha,
+            fit_intercept=self.fit_intercept,
+            class_weight=self.class_weight,
+            random_state=0,
         )
 
 
@@ -442,4 +446,4 @@ class SGDRegressor(LinearRegressor):
         self.intercept_ = np.array([self._centre + self._half_range * intercept])
 
     def _sklearn_counterpart(self) -> linear_model.SGDRegressor:
-        return linear_model.SGDRegressor(alpha=self.alpha, fit_intercept=self.fit_intercept)
+        return linear_model.SGDRegressor(alpha=self.alpha, fit_intercept=self.fit_intercept, random_state=0)
