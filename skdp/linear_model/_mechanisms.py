@@ -105,7 +105,7 @@ def perturbed_objective(
         tilt = bound / event.mu * noise.normal(size)
         least = loss.slope_bound**2 * curvature / (floor + event.mu**2 / 2)
     if loss.perturbation == "smooth":
-        least = loss.curvature_bound * curvature / math.expm1(floor)
+        least = loss.curvature_bound * curvature / math.expm1(min(floor, 700.0))  # more is no float
     ridge = _ridge(C, auto_ridge(problem, event, _OBJECTIVE_RIDGE), least)
     minimum = _minimum(problem, ridge, tilt.reshape(problem.shape))
     noisy = noise.add_to_vector(release, minimum.ravel(), l2=2 * _TOLERANCE * bound / ridge)
