@@ -244,14 +244,14 @@ class PenalisedClassifier(LinearClassifier):
         if mechanism == "objective":
             shares.append(Share("approximate minimum", _PURE_RELEASE_SHARE if self.delta == 0 else _RELEASE_SHARE))
         rest = 1 - math.fsum(share.weight for share in shares)
+        if mechanism == "gradient":
+            return [*shares, gradient_share(rest, self.sampling_rate, self.max_iter, self.delta)]
         perturbation = self._perturbations[n_classes > 2]
-        if mechanism != "gradient" and perturbation is None:
+        if perturbation is None:
             raise self._no_proof(f"{n_classes} classes")
         if mechanism == "objective":
             return [*shares, Share("objective", rest, "objective", perturbation, n_classes)]
-        if mechanism == "gradient":
-            return [*shares, gradient_share(rest, self.sampling_rate, self.max_iter, self.delta)]
-        return [*shares, Share(mechanism, rest)]
+        return [*shares, Share("output", rest)]
 
     def _mechanism_for(self, classes: NDArray) -> str:
         """The mechanism that was planned, or one that costs no more and works for as many classes."""

@@ -59,7 +59,11 @@ class GradientSum(Query):
         # A score sums `size` products of integers below 2**12 and 2**bits: it stays below 2**53.
         bits = 40 - math.ceil(math.log2(size) / 2)
         grid = math.ldexp(1.0, math.frexp(np.abs(coefficients).max())[1] - bits)
-        self._coefficients = np.rint(coefficients / grid)
+        d = problem.rows.n_columns
+        rounded = np.rint(coefficients.T / grid)
+        self._coefficients = np.ascontiguousarray(rounded[:d])
+        self._constant = np.rint(problem.constant * _ONE / problem.radius)
+        self._constant_scores = self._constant * rounded[d] if problem.constant else 0.0
         self._score_unit = grid * problem.radius / _ONE
         # Rounding lengthens a vector by half a step a coordinate.
         slopes, features = (_ONE + math.sqrt(m) / 2 for m in (n_outputs, size))
@@ -69,7 +73,7 @@ class GradientSum(Query):
 
     def __call__(self, block: Block) -> tuple[NDArray[np.float64]]:
         """The sum in steps: the gradient, flattened, then the sum of weights."""
-        problem, d = self._problem, block.X.shape[1]
+        problem = self._problem
         scale = block.scale * (_ONE / problem.radius)
         X: Any = block.X
         if sparse.issparse(X):
@@ -78,21 +82,21 @@ class GradientSum(Query):
         else:
             X = X * scale[:, None]
             np.rint(X, out=X)
-        constant = np.rint(problem.constant * _ONE / problem.radius)
-        scores = X @ self._coefficients[:, :d].T
-        if problem.constant:
-            scores += constant * self._coefficients[:, d]
+        scores = X @ self._coefficients
+        scores += self._constant_scores
         scores *= self._score_unit
         slopes = problem.loss.slopes(scores, block.y)
         length = np.sqrt(np.einsum("ij,ij->i", slopes, slopes))
-        slopes *= (self._slope_bound / np.maximum(length, self._slope_bound))[:, None]
         weight = problem.row_weights(block) * (_ONE / problem.max_weight)
-        slopes *= (weight / self._slope_bound)[:, None]
+        slopes *= (weight / np.maximum(length, self._slope_bound))[:, None]
         np.rint(slopes, out=slopes)
-        gradient = np.asarray((X.T @ slopes).T)
+        total = np.empty(math.prod(problem.shape) + 1)
+        gradient = total[:-1].reshape(problem.shape)
+        gradient[:, : X.shape[1]] = (X.T @ slopes).T
         if problem.constant:
-            gradient = np.column_stack([gradient, constant * slopes.sum(axis=0)])
-        return (np.append(gradient.ravel(), _WEIGHT * _ONE * np.rint(weight).sum()),)
+            gradient[:, -1] = self._constant * slopes.sum(axis=0)
+        total[-1] = _WEIGHT * _ONE * np.rint(weight).sum()
+        return (total,)
 
 
 def descend(
