@@ -43,21 +43,24 @@ def start(problem):
 
 @CASES
 @pytest.mark.parametrize("make", [np.asarray, sparse.csr_array], ids=["dense", "sparse"])
-def test_the_sum_of_gradients(loss, n_classes, make):
+@pytest.mark.parametrize("clipping", [1.0, 0.5])
+def test_the_sum_of_gradients(loss, n_classes, make, clipping):
     one = problem(loss, n_classes, make(X))
     w = start(one)
-    query = GradientSum(one, w)
+    query = GradientSum(one, w, clipping)
     released = query.answer(one.rows) * query.step
 
     ((_, block),) = one.rows._blocks()
     extended = np.column_stack([block.X * block.scale[:, None], np.full(N, 1.0)])
     weights = one.row_weights(block)
-    expected = (loss.slopes(extended @ w.T, block.y) * weights[:, None]).T @ extended
+    slopes = loss.slopes(extended @ w.T, block.y)
+    slopes /= np.maximum(1, np.linalg.norm(slopes, axis=1, keepdims=True) / (clipping * loss.slope_bound))
+    expected = (slopes * weights[:, None]).T @ extended
     assert (weights[block.y < 0] == 0).all() if n_classes else True
     # The constant column is rounded too, alike in all rows.
     tolerance = {"atol": 3 * math.sqrt(N) * one.gradient_bound / 2**11, "rtol": 3e-4}
     np.testing.assert_allclose(released[:-1].reshape(w.shape), expected, **tolerance)
-    weight_sum = released[-1] / (_gradient._WEIGHT * loss.slope_bound * one.radius)
+    weight_sum = released[-1] / (_gradient._WEIGHT * clipping * loss.slope_bound * one.radius)
     assert weight_sum == pytest.approx(weights.sum(), rel=1e-3)
 
 
