@@ -38,7 +38,7 @@ _SKDP = {
     "skdp, objective": {"mechanism": "objective"},
     "skdp, gradient": {"mechanism": "gradient"},
     "skdp, output": {"mechanism": "output"},
-    "skdp, objective, no norm given": {"mechanism": "objective", "data_norm": None},
+    "skdp, default, no norm given": {"data_norm": None},
 }
 _LITERATURE = {
     "Kifer et al. 2012": baselines.kifer_objective,

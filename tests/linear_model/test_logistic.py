@@ -221,7 +221,7 @@ def test_memory_beyond_x_is_a_quarter_of_it():
         ({"delta": 0}, y, ValueError, r"delta=0 needs classes: .* Pass\s+classes"),
         ({"classes": [0, 2]}, y, ValueError, r"labels that are not in classes=\[0, 2\]. Add them"),
         ({"classes": [0]}, y * 0, ValueError, r"needs two classes, but knows one class only: \[0\]"),
-        ({"classes": [0, 1, 2]}, y, NotImplementedError, "Only binary classification is supported"),
+        ({"warm_start": True}, y, ValueError, "warm_start=True is refused: every fit pays its whole epsilon"),
         ({"classes": [0, 1], "class_weight": {2: 1.0}}, y, ValueError, "class_weight has the label 2"),
         (
             {"classes": [0, 1], "class_weight": {1: 0.0}},
@@ -229,12 +229,7 @@ def test_memory_beyond_x_is_a_quarter_of_it():
             ValueError,
             "class_weight of the label 1 must be a positive",
         ),
-        (
-            {"class_weight": "balanced"},
-            y,
-            NotImplementedError,
-            "needs the number of rows of each class, which is private",
-        ),
+        ({"class_weight": "fair"}, y, ValueError, "'class_weight' parameter"),
         ({"data_norm": 1e200}, y, ValueError, "'data_norm' parameter"),
         ({}, X[:, 0], ValueError, "Unknown label type"),
     ],
