@@ -233,9 +233,10 @@ class PenalisedClassifier(LinearClassifier):
     def _planned_mechanism(self) -> str:
         if self.mechanism != "auto":
             return self.mechanism
-        # Clipped slopes need far less noise than the bound of a softmax. For two classes the objective is as good, and
-        # takes fewer passes.
-        return "gradient" if self.classes is not None and len(self.classes) > 2 else "objective"
+        # Clipped slopes need far less noise than the bound of a softmax; but not under delta = 0, where noise for many
+        # steps adds up. For two classes the objective is as good, and takes fewer passes.
+        several = self.classes is not None and len(self.classes) > 2
+        return "gradient" if several and (self.delta > 0 or self._perturbations[True] is None) else "objective"
 
     def _shares(self) -> list[Share]:
         shares = self._common_shares(self.classes is not None, self.data_norm is not None)

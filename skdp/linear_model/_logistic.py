@@ -46,8 +46,8 @@ class LogisticRegression(PenalisedClassifier):
     mechanism : {"auto", "objective", "output", "gradient"}, default="auto"
         Where the noise goes. "objective": into the objective function, which takes the fewest passes over the data.
         "output": onto the minimum, the simplest. "gradient": into the gradients of `max_iter` steps, which are clipped
-        to what the noise calls for. "auto" is "objective" for two classes and "gradient" for more: nothing else has a
-        say in it. "objective" needs `classes` where they are more than two: they decide on the noise.
+        to what the noise calls for. "auto" is "objective" for two classes or ``delta=0``, otherwise "gradient": nothing
+        else has a say in it. "objective" needs `classes` where they are more than two: they decide on the noise.
     max_iter : int, default=100
         Steps of the mechanism "gradient". The others ignore it: their solver must reach its tolerance, since the proof
         rests on it.

@@ -129,6 +129,21 @@ def test_report_names_all_releases():
     assert LogisticRegression(**{**KNOWN, "random_state": None}).fit(X, y).privacy_.secure
 
 
+@pytest.mark.parametrize(
+    ("parameters", "mechanism"),
+    [
+        ({}, "objective"),
+        ({"classes": [0, 1]}, "objective"),
+        ({"classes": [0, 1, 2]}, "gradient"),
+        ({"classes": [0, 1, 2], "delta": 0}, "objective"),
+        ({"classes": [0, 1, 2], "mechanism": "objective"}, "objective"),
+        ({"classes": [0, 1], "mechanism": "gradient"}, "gradient"),
+    ],
+)
+def test_the_number_of_classes_and_delta_choose_the_mechanism(parameters, mechanism):
+    assert LogisticRegression(**parameters).privacy_event().parts[-1][0] == mechanism
+
+
 def test_public_knowledge_is_not_paid_for():
     names = [name for name, _ in LogisticRegression(**KNOWN).privacy_event().parts]
     assert names == ["approximate minimum", "objective"]
