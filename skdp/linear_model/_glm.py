@@ -6,6 +6,7 @@ from typing import Self
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn import linear_model
+from sklearn.utils import Tags
 
 from ..accounting import Budget, BudgetAccountant, Share
 from ..mechanisms import Noise
@@ -61,6 +62,8 @@ class PoissonRegressor(LinearRegressor):
         The row norm that was used; infinite if epsilon is and none was given.
     bounds_y_ : tuple of two floats
         The range of the target that was used; None if epsilon is infinite and none was given.
+    n_iter_ : int
+        Number of passes over the data, all of them: when to stop depends on nothing private.
     privacy_ : PrivacyReport
         What the fit released and what it cost.
     n_features_in_ : int
@@ -190,6 +193,11 @@ class PoissonRegressor(LinearRegressor):
 
     def _take_over(self, coefficients: NDArray[np.float64], intercept: float) -> None:
         self.coef_, self.intercept_ = coefficients, intercept
+
+    def __sklearn_tags__(self) -> Tags:
+        tags = super().__sklearn_tags__()
+        tags.target_tags.positive_only = True
+        return tags
 
     def _sklearn_counterpart(self) -> linear_model.PoissonRegressor:
         return linear_model.PoissonRegressor(alpha=self.alpha, fit_intercept=self.fit_intercept)

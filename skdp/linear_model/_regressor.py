@@ -41,7 +41,7 @@ class LinearRegressor(RegressorMixin, PrivateEstimator):
         "max_weight": [Interval(Real, 0, None, closed="neither"), None],
         "sampling_rate": [Interval(Real, 0, 1, closed="right")],
     }
-    _learnt_attributes = ("coef_", "intercept_")
+    _learnt_attributes = ("coef_", "intercept_", "n_iter_")
     _bounds_y_lower = -1e300  # the least target there can be
 
     def predict(self, X: ArrayLike | Matrix) -> NDArray[np.float64]:
@@ -118,6 +118,7 @@ class LinearRegressor(RegressorMixin, PrivateEstimator):
         report = PrivacyReport.of(type(self).__name__, budget.plan, noise.secure)
         self.privacy_ = report if earlier is None else self.privacy_ + report
         self.data_norm_, self.bounds_y_, self._state = norm, bounds, w
+        self.n_iter_ = passes
         d = X.shape[1]
         self._take_over(w[0, :d], constant * w[0, d] if self.fit_intercept else 0.0)
         return self

@@ -72,6 +72,8 @@ class SGDClassifier(LinearClassifier):
         Sorted labels, public or discovered.
     data_norm_ : float
         The row norm that was used; infinite if epsilon is and none was given.
+    n_iter_ : int
+        Number of passes over the data, all of them: when to stop depends on nothing private.
     privacy_ : PrivacyReport
         What the fit released and what it cost; with `partial_fit`, all calls together.
     n_features_in_ : int
@@ -110,6 +112,7 @@ class SGDClassifier(LinearClassifier):
         "loss": [StrOptions({"hinge", "log_loss"})],
         "alpha": [Interval(Real, 0, None, closed="left")],
     }
+    _learnt_attributes = (*LinearClassifier._learnt_attributes, "n_iter_")
 
     _discovered: bool
 
@@ -255,6 +258,7 @@ class SGDClassifier(LinearClassifier):
         self.privacy_ = report if earlier is None else self.privacy_ + report
         self.classes_ = classes
         self.data_norm_ = norm
+        self.n_iter_ = passes
         self._state, self._discovered = w, discovered
         self._take_over(w, loss, problem)
         return self
@@ -330,6 +334,8 @@ class SGDRegressor(LinearRegressor):
         The row norm that was used; infinite if epsilon is and none was given.
     bounds_y_ : tuple of two floats
         The range of the target that was used; None if epsilon is infinite and none was given.
+    n_iter_ : int
+        Number of passes over the data, all of them: when to stop depends on nothing private.
     privacy_ : PrivacyReport
         What the fit released and what it cost; with `partial_fit`, all calls together.
     n_features_in_ : int
