@@ -87,7 +87,9 @@ def discrete_gaussian_delta(distance, sigma, epsilon):
 
 
 # A hinge far from its kink does not bend: the row moves the minimum as far as one can. A logistic loss always bends.
-@pytest.mark.parametrize(("model", "n", "less"), [(LogisticRegression(), 1, 2.3), (LinearSVC(half_width=0.5), 200, 1.05)], ids=str)
+@pytest.mark.parametrize(
+    ("model", "n", "less"), [(LogisticRegression(), 1, 2.3), (LinearSVC(half_width=0.5), 200, 1.05)], ids=str
+)
 def test_noisy_minima_hide_a_row(monkeypatch, model, n, less):
     model.set_params(epsilon=EPSILON, delta=DELTA, data_norm=1.0, fit_intercept=False, random_state=0)
     model.set_params(mechanism="output", C=1e-3, classes=[0, 1])
