@@ -20,10 +20,11 @@ from skdp import BudgetAccountant, BudgetExceededError, PrivacyWarning, preproce
 from skdp.accounting import Gaussian, Part
 from skdp.accounting.events import delta_of
 from skdp.exceptions import PartSpentError
-from skdp.linear_model import LogisticRegression
+from skdp.linear_model import LogisticRegression, PoissonRegressor, SGDClassifier, SGDRegressor
 from skdp.model_selection import BernoulliSplit
 from skdp.naive_bayes import GaussianNB
 from skdp.pipeline import Pipeline, make_pipeline
+from skdp.svm import LinearSVC
 
 
 def data(n=300):
@@ -482,3 +483,43 @@ def test_passthrough_does_not_predict():
     model = Pipeline([("scale", preprocessing.StandardScaler()), ("last", "passthrough")])
     assert not hasattr(model, "predict")
     assert hasattr(model, "transform")
+
+
+@pytest.mark.parametrize("delta", [0, 1e-6])
+def test_steps_of_all_kinds_are_planned_as_what_they_are(delta):
+    """Several classes, hinges and samples: each is calibrated by its own proof, together and alone."""
+    X = np.random.RandomState(0).normal(size=(300, 3))
+    labels = np.arange(len(X)) % 3
+    several = {"classes": [0, 1, 2], "data_norm": 3.0}
+    sampled = [("sgd", SGDClassifier(sampling_rate=0.5, max_iter=2, **several))] if delta else []
+    members = [
+        ("softmax", LogisticRegression(**several)),
+        ("output", LogisticRegression(mechanism="output", class_weight="balanced", **several)),
+        ("one against the rest", LinearSVC(max_iter=5, **several)),
+        *sampled,
+    ]
+    accountant = BudgetAccountant(3.0, 1e-6)
+    model = make_pipeline(ensemble.VotingClassifier(members), epsilon=3.0, delta=delta, accountant=accountant)
+    event = model.privacy_event()
+    model.fit(X, labels)
+    assert [entry.event for entry in accountant.entries()] == [event]
+    event.verify()
+    parts = {name.split("__")[1]: part for name, part in event.parts}
+    if delta:
+        objective = parts["softmax: objective"]
+        assert (objective.loss, objective.n_classes) == ("softmax", 3)
+        assert (parts["sgd: gradient"].sampling_rate, parts["sgd: gradient"].steps) == (0.5, 4)
+    hinge = make_pipeline(preprocessing.StandardScaler(bounds=(0, 1)), LinearSVC(classes=[0, 1]), delta=delta)
+    if delta:
+        assert dict(hinge.privacy_event().parts)["linearsvc: objective"].loss == "smooth"
+    hinge.fit(X, labels % 2)
+
+
+@pytest.mark.parametrize("delta", [0, 1e-6])
+def test_regressors_share_a_budget(delta):
+    X = np.random.RandomState(0).normal(size=(300, 3))
+    target = np.exp(X[:, 0])
+    members = [("sgd", SGDRegressor(sampling_rate=1)), ("poisson", PoissonRegressor(max_iter=5))]
+    model = make_pipeline(preprocessing.StandardScaler(), ensemble.VotingRegressor(members), delta=delta)
+    model.fit(X, target).privacy_event().verify()
+    assert np.isfinite(model.predict(X)).all()
