@@ -515,7 +515,7 @@ class Pipeline(BaseComposition, PrivateEstimator):
             scale = weight / (step.counted * math.fsum(share.weight for share in own))
             for fit in range(step.counted):
                 name = step.path if step.counted == 1 else f"{step.path} (fit {fit + 1})"
-                shares += [Share(f"{name}: {share.name}", scale * share.weight, share.kind) for share in own]
+                shares += [replace(share, name=f"{name}: {share.name}", weight=scale * share.weight) for share in own]
         return shares
 
     def _own_shares(self, step: Step) -> list[Share]:
