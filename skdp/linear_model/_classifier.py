@@ -42,7 +42,7 @@ class LinearClassifier(PrivateClassifier):
         "max_iter": [Interval(Integral, 1, None, closed="left")],
         "sampling_rate": [Interval(Real, 0, 1, closed="right")],
     }
-    _learnt_attributes = ("classes_", "coef_", "intercept_")
+    _learnt_attributes: tuple[str, ...] = ("classes_", "coef_", "intercept_")
     # In units of the bound on the rows' norm.
     intercept_scaling: float = 0.5
     classes_: NDArray[Any]

@@ -285,3 +285,20 @@ def test_bad_batches_are_explained_and_cost_nothing():
         with pytest.raises(ValueError, match=message):
             model.partial_fit(batch, labels, **options)
     assert accountant.total() == spent
+
+
+@pytest.mark.parametrize("model", [SGDClassifier(**KNOWN), SGDRegressor(**RANGE)], ids=str)
+@pytest.mark.parametrize("first", [True, False])
+def test_the_intercept_cannot_come_or_go_between_batches(model, first):
+    accountant = BudgetAccountant(10.0, 1e-3)
+    labels = y if isinstance(model, SGDClassifier) else target
+    model = clone(model).set_params(fit_intercept=first, accountant=accountant).partial_fit(X, labels)
+    spent = accountant.total()
+    with pytest.raises(ValueError, match="fit_intercept must stay what it was"):
+        model.set_params(fit_intercept=not first).partial_fit(X, labels)
+    assert accountant.total() == spent
+
+
+def test_the_loss_may_change_between_batches():
+    model = SGDClassifier("hinge", **KNOWN).partial_fit(X, y)
+    assert model.set_params(loss="log_loss").partial_fit(X, y).predict_proba(X).shape == (len(X), 3)
