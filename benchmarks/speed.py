@@ -16,6 +16,7 @@ from scipy.special import expit
 from sklearn.datasets import make_classification
 from sklearn.exceptions import ConvergenceWarning
 
+from skdp.accounting import divide
 from skdp.linear_model import LogisticRegression
 from skdp.mechanisms import RandomBits, discrete_gaussian
 from skdp.naive_bayes import GaussianNB
@@ -52,12 +53,15 @@ _ADULT = {
 }
 _MULTINOMIAL = {
     **_scikit_learn("lbfgs"),
-    "LogisticRegression(classes, data_norm)": (LogisticRegression(classes=range(10), data_norm=1.0), 1.5, None),
-    "LogisticRegression(8.0, classes, data_norm)": (
-        LogisticRegression(8.0, classes=range(10), data_norm=1.0),
-        1.5,
-        None,
-    ),
+    **{
+        f"LogisticRegression({epsilon}, {mechanism=!s})": (
+            LogisticRegression(epsilon, classes=range(10), data_norm=1.0, mechanism=mechanism),
+            1.5,
+            None,
+        )
+        for epsilon in (1.0, 8.0)
+        for mechanism in ("objective", "gradient")
+    },
 }
 _TEXT = {
     **_scikit_learn("lbfgs"),
@@ -67,6 +71,14 @@ _GAUSSIAN = {
     _BAYES: (sklearn.naive_bayes.GaussianNB(), None, None),
     "GaussianNB(classes, bounds)": (GaussianNB(classes=[0, 1], bounds=_PUBLIC_BOUNDS), 0.6, None),
     "GaussianNB()": (GaussianNB(), None, None),
+}
+
+_TINY = {
+    "LogisticRegression(classes)": LogisticRegression(classes=[0, 1]),
+    "LogisticRegression(classes, data_norm)": LogisticRegression(classes=[0, 1], data_norm=1.0),
+    "LogisticRegression(ten classes, objective)": LogisticRegression(
+        classes=range(10), data_norm=1.0, mechanism="objective"
+    ),
 }
 
 # Number of samples, repetitions, largest number of microseconds a sample.
@@ -93,6 +105,11 @@ def speed():
             "within a round. Extra memory is the peak of a separate fit beyond X, in MB.",
             _fits(X, y, fits),
         )
+    yield (
+        "What privacy adds to a fit whatever the rows: calibration and noise, in fits of ten rows of 20 numbers with "
+        "nothing planned before, medians of 51.",
+        [_overhead(name, model) for name, model in _TINY.items()],
+    )
     yield (
         "Discrete Gaussian noise of 2**20 grid steps from the operating system's generator: median time.",
         [
@@ -199,6 +216,19 @@ def _peak_memory(estimator, X, y):
         return tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()
+
+
+def _overhead(name, model):
+    """A row with the median milliseconds of a fit of hardly any data."""
+    X, y = np.eye(10, 20), np.arange(10) % 2
+
+    def fit():
+        divide.cache_clear()
+        model.fit(X, y)
+
+    return {"fit": name, "milliseconds": f"{1000 * statistics.median(_seconds(fit) for _ in range(51)):.1f}"} | {
+        "target": _at_most(10)
+    }
 
 
 def _sampling(size, repeats):
