@@ -11,6 +11,7 @@ from sklearn.datasets import make_classification
 from sklearn.exceptions import NotFittedError
 
 from skdp import BudgetAccountant, BudgetExceededError, PrivacyWarning
+from skdp.accounting.conversions import gaussian_mu
 from skdp.linear_model import SGDClassifier, SGDRegressor
 
 X, y = make_classification(20_000, 6, n_informative=5, n_redundant=0, n_classes=3, random_state=0, class_sep=2.0)
@@ -132,6 +133,22 @@ def test_partial_fit_starts_where_the_last_call_ended():
     assert errors[-1] < 0.2 * errors[0]
     fresh = clone(model).partial_fit(X, target)
     assert 1 - fresh.score(X, target) == pytest.approx(errors[0], rel=1e-3)
+
+
+def test_partial_fit_of_classifiers_starts_where_the_last_call_ended():
+    """Coefficients grow from call to call, while the loss asks for more."""
+    model = SGDClassifier("log_loss", **{**KNOWN, "epsilon": 1e6})
+    lengths = [np.linalg.norm(model.partial_fit(X, y).coef_) for _ in range(5)]
+    assert (np.diff(lengths) > 0).all()
+    assert lengths[-1] > 1.5 * lengths[0]
+
+
+@pytest.mark.parametrize(("epsilon", "least"), [(1e-4, 0.9), (0.1, 0.8), (10.0, 0.5), (1e4, 0.1)])
+def test_samples_of_all_rates_and_budgets_are_calibrated_in_no_time(epsilon, least):
+    """As a central limit theorem has it for many steps: mu of a step is that of all / (rate * sqrt(steps))."""
+    model = SGDClassifier(epsilon=epsilon, classes=[0, 1], data_norm=1.0, max_iter=10, sampling_rate=0.1)
+    ((_, event),) = model.privacy_event().parts
+    assert least < event.mu * 0.1 * math.sqrt(100) / gaussian_mu(epsilon, 1e-6) <= 1
 
 
 def test_partial_fit_keeps_the_norm_and_the_range():
