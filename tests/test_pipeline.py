@@ -493,7 +493,7 @@ def test_steps_of_all_kinds_are_planned_as_what_they_are(delta):
     several = {"classes": [0, 1, 2], "data_norm": 3.0}
     sampled = [("sgd", SGDClassifier(sampling_rate=0.5, max_iter=2, **several))] if delta else []
     members = [
-        ("softmax", LogisticRegression(**several)),
+        ("softmax", LogisticRegression(mechanism="objective", **several)),
         ("output", LogisticRegression(mechanism="output", class_weight="balanced", **several)),
         ("one against the rest", LinearSVC(max_iter=5, **several)),
         *sampled,
