@@ -28,7 +28,7 @@ def main():
         "naive_bayes": lambda: naive_bayes(options.data, options.splits),
         "pure": lambda: pure(options.data, options.splits),
         "pipelines": lambda: pipelines(options.data, options.splits),
-        "speed": speed,
+        "speed": lambda: speed(options.data),
         "ledger": ledger,
         "sceptic": lambda: sceptic(options.data, options.splits, options.out, options.diffprivlib_python),
         "tuning": lambda: tuning(options.splits),

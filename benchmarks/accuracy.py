@@ -28,6 +28,10 @@ _LOGISTIC = [
     ("Bank marketing", 1.0, ["classes"], {"AUC": 0.90}),
     ("Bank marketing", 1.0, [], {}),
     ("Breast cancer", 1.0, ["classes"], {"accuracy": 0.88}),
+    *(
+        ("Digits", epsilon, ["classes"], {"accuracy": least})
+        for epsilon, least in ((1.0, 0.78), (3.0, 0.89), (8.0, 0.92))
+    ),
 ]
 _NAIVE_BAYES = [
     ("Digits", 1.0, ["bounds", "classes"], {"accuracy": 0.80}),
@@ -39,7 +43,7 @@ _NAIVE_BAYES = [
     ("Breast cancer", 1.0, ["classes"], {}),
     ("Adult", 1.0, ["classes"], {}),
 ]
-_PURE_LOGISTIC = [(name, 1.0, ["classes"], {}) for name in ("Adult", "Bank marketing", "Breast cancer")]
+_PURE_LOGISTIC = [(name, 1.0, ["classes"], {}) for name in ("Adult", "Bank marketing", "Breast cancer", "Digits")]
 _PURE_NAIVE_BAYES = [(name, 1.0, ["bounds", "classes"], {}) for name in ("Digits", "Breast cancer", "Wine", "Adult")]
 
 

@@ -89,8 +89,13 @@ _IMPORT_BASELINE = "import sklearn.linear_model"
 _IMPORTS = {"import skdp": 0.2, "import skdp.linear_model, skdp.naive_bayes": None}
 
 
-def speed():
+def speed(folder):
     """Time and memory of fits, of noise, and of the import.
+
+    Parameters
+    ----------
+    folder : pathlib.Path
+        Where the data are: see `load`.
 
     Yields
     ------
@@ -99,7 +104,7 @@ def speed():
         A table: values by column.
     """
     for name, (make, fits) in _DATA.items():
-        X, y = make()
+        X, y = make(folder)
         yield (
             f"Fits of {X.shape[0]} x {X.shape[1]} numbers, {name}: medians of {_ROUNDS} alternating rounds, ratios "
             "within a round. Extra memory is the peak of a separate fit beyond X, in MB.",
@@ -133,9 +138,9 @@ def _normal(spread):
     return X, (random.random(_N_ROWS) < expit(logits)).astype(int)
 
 
-def _adult():
+def _adult(folder):
     """One-hot Adult."""
-    data = load("Adult")
+    data = load("Adult", folder)
     return data.X, data.y
 
 
@@ -173,13 +178,13 @@ def _text(n_rows=20_000, n_columns=20_000, n_words=100):
 # scikit-learn's solver takes the longer, the stronger the labels and the more alike the columns are. On independent
 # columns with weak labels it is done after two steps, and then the precision that privacy needs costs the most.
 _DATA = {
-    "make_classification's defaults": (lambda: make_classification(_N_ROWS, _N_COLUMNS, random_state=0), _BINARY),
-    "independent normal columns with strong labels (logits of standard deviation 5)": (lambda: _normal(5), _BINARY),
-    "independent normal columns with weak labels (logits of standard deviation 1)": (lambda: _normal(1), _BINARY),
-    "the last ones again": (lambda: _normal(1), _GAUSSIAN),
+    "make_classification's defaults": (lambda _: make_classification(_N_ROWS, _N_COLUMNS, random_state=0), _BINARY),
+    "independent normal columns with strong labels (logits of standard deviation 5)": (lambda _: _normal(5), _BINARY),
+    "independent normal columns with weak labels (logits of standard deviation 1)": (lambda _: _normal(1), _BINARY),
+    "the last ones again": (lambda _: _normal(1), _GAUSSIAN),
     "Adult, one-hot": (_adult, _ADULT),
-    "images in ten classes": (_digits, _MULTINOMIAL),
-    "sparse bags of words": (_text, _TEXT),
+    "images in ten classes": (lambda _: _digits(), _MULTINOMIAL),
+    "sparse bags of words": (lambda _: _text(), _TEXT),
 }
 
 
