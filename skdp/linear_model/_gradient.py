@@ -11,6 +11,7 @@ from scipy import sparse
 from ..accounting import Part, Share
 from ..mechanisms import Noise
 from ..rows import Block, Query
+from ..rows.collection import l2_norms
 from ._mechanisms import Problem
 
 # A row's gradient is the outer product of its slopes and its features; each factor is rounded to this many steps, so
@@ -86,7 +87,7 @@ class GradientSum(Query):
         scores += self._constant_scores
         scores *= self._score_unit
         slopes = problem.loss.slopes(scores, block.y)
-        length = np.sqrt(np.einsum("ij,ij->i", slopes, slopes))
+        length = l2_norms(slopes)
         weight = problem.row_weights(block) * (_ONE / problem.max_weight)
         slopes *= (weight / np.maximum(length, self._slope_bound))[:, None]
         np.rint(slopes, out=slopes)

@@ -21,6 +21,7 @@ MAX_ROWS = 2**28  # sums of grid values of up to 24 bits stay exact in float64
 # A block of 2**17 doubles (1 MB) stays in a core's cache, and outweighs what Python spends on it.
 _BLOCK_ELEMENTS = 2**17
 _ROW_ELEMENTS = 16  # what a sparse row costs besides its stored elements, in their number
+_BUFFER = 2**12  # at most np.getbufsize()
 _TASK_BLOCKS = 8  # blocks that are summed in one thread, whatever the number of threads
 
 Matrix: TypeAlias = np.ndarray | sparse.csr_array | sparse.csr_matrix
@@ -179,7 +180,7 @@ class Rows:
 
         def fill(task: slice) -> None:
             for rows, block in self._blocks(task, sparse=True):
-                norms[rows] = _norms(block.X)
+                norms[rows] = l2_norms(block.X)
 
         for _ in in_threads(fill, self._tasks(sparse=True)):
             pass
@@ -223,6 +224,7 @@ def _canonical(X: Any) -> Any:
     """X, without elements that are stored in parts: their norm is not that of the parts."""
     if sparse.issparse(X) and not X.has_canonical_format:
         X = X.copy()  # the user's own stays as it is
+        X.has_sorted_indices = False  # sorted even if they are: the order of equal ones must not depend on other rows
         X.sum_duplicates()
     return X
 
@@ -232,13 +234,15 @@ def _add(totals: list[NDArray[np.float64]], arrays: Iterable[np.ndarray]) -> Non
         total += array
 
 
-def _norms(X: Any) -> NDArray[np.float64]:
+def l2_norms(X: Any) -> NDArray[np.float64]:
+    """The L2 norm of each row, infinite where its square is too large; rounded alike, whatever other rows there are."""
     with np.errstate(over="ignore"):
         if sparse.issparse(X):
             return row_norms(X)
-        # In one memory layout a row's norm is rounded alike, whatever other rows there are.
         X = np.ascontiguousarray(X)
-        return np.sqrt(np.einsum("ij,ij->i", X, X))
+        # Longer rows than numpy's buffer would be added up in pieces that depend on the number of rows.
+        pieces = (X[:, start : start + _BUFFER] for start in range(0, X.shape[1], _BUFFER))
+        return np.sqrt(sum(np.einsum("ij,ij->i", piece, piece) for piece in pieces))
 
 
 def _csr_rows(X: Any, rows: slice) -> Any:

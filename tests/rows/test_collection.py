@@ -87,6 +87,26 @@ def test_elements_in_parts_count_as_their_sum():
     assert X.nnz == 2
 
 
+def test_sums_of_parts_do_not_depend_on_other_rows():
+    rng = np.random.RandomState(0)
+    values, columns = rng.normal(size=60), np.sort(rng.randint(6, size=60))
+    alone = sparse.csr_array((values, columns, [0, 60]), shape=(1, 6))
+    unsorted = sparse.csr_array(([1.0, 2.0], [5, 1], [0, 2]), shape=(1, 6))
+    both = sparse.csr_array(
+        (np.append(values, unsorted.data), np.append(columns, unsorted.indices), [0, 60, 62]), shape=(2, 6)
+    )
+    ((_, one),), ((_, two),) = Rows(alone)._blocks(), Rows(both)._blocks()
+    np.testing.assert_array_equal(one.X[0], two.X[0])
+
+
+@pytest.mark.parametrize("n_columns", [8193, 20_000])
+def test_norms_of_long_rows_do_not_depend_on_other_rows(n_columns):
+    X = np.random.RandomState(0).normal(size=(24, n_columns))
+    norms = Rows(X, norms=True)._norms
+    for n_rows in (1, 2, 5):
+        np.testing.assert_array_equal(Rows(X[:n_rows], norms=True)._norms, norms[:n_rows])
+
+
 def test_sparse_sums_take_little_memory():
     columns = np.random.RandomState(0).randint(0, 20_000, 40_000)
     X = sparse.csr_array((np.ones(40_000), (np.repeat(np.arange(2000), 20), columns)), shape=(2000, 20_000))
