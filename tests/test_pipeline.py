@@ -94,6 +94,23 @@ def test_the_steps_draw_what_the_plan_says(spent, delta):
     assert entry.parameters["steps"][1][1]["estimator"] == "VotingClassifier"
 
 
+@pytest.mark.parametrize(
+    "model",
+    [
+        LogisticRegression(classes=[0, 1, 2], data_norm=1.0, mechanism="objective"),
+        LinearSVC(classes=[0, 1], data_norm=1.0),
+        SGDClassifier(classes=[0, 1], data_norm=1.0, max_iter=1),
+    ],
+)
+def test_a_single_step_is_planned_as_it_would_be_alone(model):
+    (_, alone), (_, planned) = (
+        plan.parts[-1] for plan in (model.privacy_event(), make_pipeline(clone(model)).privacy_event())
+    )
+    assert planned == alone
+    X, y = data()
+    assert make_pipeline(clone(model)).fit(X, y).privacy_.epsilon == 1.0
+
+
 def test_a_row_pays_for_the_fits_that_see_it(spent):
     """Stacking fits each member on all rows and three times without a fold: a row is in three of these four fits."""
     model = make_pipeline(stack()).fit(*data())

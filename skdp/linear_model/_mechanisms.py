@@ -101,8 +101,10 @@ def perturbed_objective(
         tilt = bound / event.epsilon * noise.gamma_norm(size)
         least = {"logistic": 1, "softmax": 4}.get(loss.perturbation, 0) * curvature / event.epsilon
     else:
-        # The plan must have been for this loss: others need more noise or a stronger penalty.
-        assert (event.loss, event.n_classes) == (loss.perturbation, loss.n_outputs + 1)
+        # Others need more noise or a stronger penalty.
+        n_classes = loss.n_outputs + 1 if loss.perturbation == "softmax" else 2
+        if (event.loss, event.n_classes) != (loss.perturbation, n_classes):
+            raise ValueError(f"{part.name!r} was planned for another loss or number of classes: {event}.")
         floor = event.floor
         tilt = bound / event.mu * noise.normal(size)
         least = loss.slope_bound**2 * curvature / (floor + event.mu**2 / 2)
