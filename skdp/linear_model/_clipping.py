@@ -72,9 +72,3 @@ def check_sample_weight(
     if (weights < 0).any():
         raise ValueError("sample_weight must not be negative.")
     return weights if max_weight is None else np.minimum(weights, max_weight)
-
-
-def check_same_intercept(earlier: NDArray[np.float64] | None, X: Matrix, fit_intercept: bool) -> None:
-    """Raise ValueError if the earlier coefficients have no constant and the next ones have, or the other way round."""
-    if earlier is not None and earlier.shape[1] != X.shape[1] + fit_intercept:
-        raise ValueError("fit_intercept must stay what it was in the first call to partial_fit.")

@@ -160,6 +160,18 @@ def descend(
     return np.mean(kept, axis=0)
 
 
+def continued(state: NDArray[np.float64] | None, n_coefficients: int) -> NDArray[np.float64]:
+    """The coefficients that `partial_fit` goes on from; ValueError, before anything is spent, if there are none."""
+    if state is None:
+        raise ValueError(
+            "A model fitted with epsilon=inf cannot be continued privately: it holds what its rows say exactly. "
+            "Call fit, or go on with epsilon=inf."
+        )
+    if state.shape[1] != n_coefficients:
+        raise ValueError("fit_intercept differs from that of the first call to partial_fit. Call fit to start anew.")
+    return state
+
+
 def gradient_share(weight: float, sampling_rate: float, steps: int, delta: float) -> Share:
     """The part of the budget for the steps of noisy gradient descent."""
     if sampling_rate == 1:
@@ -169,4 +181,4 @@ def gradient_share(weight: float, sampling_rate: float, steps: int, delta: float
             f"sampling_rate={sampling_rate:g} needs delta > 0: how sampling amplifies privacy is accounted for "
             "Gaussian noise. Use sampling_rate=1 or a delta > 0."
         )
-    return Share("gradient", weight, "sampled", sampling_rate=float(sampling_rate), steps=steps)
+    return Share("gradient", weight, "sampled", sampling_rate=float(sampling_rate), steps=int(steps))

@@ -16,8 +16,8 @@ from ..base import PrivateEstimator
 from ..mechanisms import Noise
 from ..rows import Rows, check_n_rows, feature_bounds
 from ..rows.collection import Matrix
-from ._clipping import check_same_intercept, check_sample_weight, clip, clipped_rows, norm_shares
-from ._gradient import descend, gradient_share
+from ._clipping import check_sample_weight, clip, clipped_rows, norm_shares
+from ._gradient import continued, descend, gradient_share
 from ._losses import GradientLoss
 from ._mechanisms import Problem
 
@@ -86,13 +86,8 @@ class LinearRegressor(RegressorMixin, PrivateEstimator):
 
         norm, earlier = self.data_norm, None
         if not first:
-            norm, bounds, earlier = self.data_norm_, self.bounds_y_, self._state
-            if earlier is None:
-                raise ValueError(
-                    "A model fitted with epsilon=inf cannot be continued privately: it holds what its rows say "
-                    "exactly. Call fit, or go on with epsilon=inf."
-                )
-        check_same_intercept(earlier, X, self.fit_intercept)
+            earlier = continued(self._state, X.shape[1] + self.fit_intercept)
+            norm, bounds = self.data_norm_, self.bounds_y_
         passes = 1 if incremental else self.max_iter
         with self._open_budget(self._shares_for(norm is not None, bounds is not None, passes)) as (budget, noise):
             if bounds is None:

@@ -13,8 +13,8 @@ from ..accounting import Budget, BudgetAccountant, PrivacyReport, Share
 from ..mechanisms import Noise
 from ..rows.collection import Matrix
 from ._classifier import LinearClassifier
-from ._clipping import check_same_intercept, check_sample_weight, clip
-from ._gradient import descend, gradient_share
+from ._clipping import check_sample_weight, clip
+from ._gradient import continued, descend, gradient_share
 from ._losses import GradientLoss, HuberisedHinge, LogisticLoss, MultinomialLoss, OneVsRest, SquaredLoss
 from ._regressor import Bounds, LinearRegressor
 
@@ -231,13 +231,7 @@ class SGDClassifier(LinearClassifier):
             self._state, self._discovered = None, False
             return self
 
-        earlier = None if first else self._state
-        if earlier is None and not first:
-            raise ValueError(
-                "A model fitted with epsilon=inf cannot be continued privately: it holds what its rows say exactly. "
-                "Call fit, or go on with epsilon=inf."
-            )
-        check_same_intercept(earlier, X, self.fit_intercept)
+        earlier = None if first else continued(self._state, X.shape[1] + self.fit_intercept)
         norm = self.data_norm if first else self.data_norm_
         passes = 1 if incremental else self.max_iter
         with self._open_budget(self._shares_for(classes is not None, norm is not None, passes)) as (budget, noise):

@@ -311,7 +311,7 @@ def test_the_intercept_cannot_come_or_go_between_batches(model, first):
     labels = y if isinstance(model, SGDClassifier) else target
     model = clone(model).set_params(fit_intercept=first, accountant=accountant).partial_fit(X, labels)
     spent = accountant.total()
-    with pytest.raises(ValueError, match="fit_intercept must stay what it was"):
+    with pytest.raises(ValueError, match="fit_intercept differs from that of the first call"):
         model.set_params(fit_intercept=not first).partial_fit(X, labels)
     assert accountant.total() == spent
 
