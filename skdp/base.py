@@ -92,6 +92,11 @@ class PrivateEstimator(BaseEstimator):
             return self.accountant.plan
         return divide(self.epsilon, self.delta, tuple(shares))
 
+    def _checked_data(self, *data: Any, **options: Any) -> Any:
+        """What scikit-learn's `validate_data` returns, without its warning of finite values whose sum is not."""
+        with np.errstate(over="ignore", invalid="ignore"):
+            return validate_data(self, *data, **options)
+
     def _charged(self, event: Plan | NonPrivate) -> contextlib.AbstractContextManager[None]:
         if self.accountant is None:
             return contextlib.nullcontext()
@@ -204,8 +209,8 @@ class PrivateClassifier(ClassifierMixin, PrivateEstimator):
             The position of each label in the known classes, -1 for labels to ignore.
         """
         validate_parameters(self)
-        X, y = validate_data(
-            self, X, y, reset=reset, dtype=[np.float64, np.float32], accept_sparse="csr" if accept_sparse else False
+        X, y = self._checked_data(
+            X, y, reset=reset, dtype=[np.float64, np.float32], accept_sparse="csr" if accept_sparse else False
         )
         check_labels(y)
         check_n_rows(X)

@@ -131,7 +131,7 @@ class StandardScaler(OneToOneFeatureMixin, TransformerMixin, PrivateEstimator):
             If a parameter or the form of the data is wrong; nothing is spent.
         """
         validate_parameters(self)
-        values: NDArray = validate_data(self, X, dtype=[np.float64, np.float32])
+        values: NDArray = self._checked_data(X, dtype=[np.float64, np.float32])
         check_n_rows(values)
         bounds = None if self.bounds is None else check_bounds(self.bounds, values.shape[1])
         if math.isinf(self.epsilon):

@@ -1,4 +1,5 @@
 import pickle
+import warnings
 
 import numpy as np
 import pandas as pd
@@ -6,8 +7,10 @@ import pytest
 from sklearn import linear_model, naive_bayes
 from sklearn.datasets import make_classification
 
-from skdp.linear_model import LogisticRegression
+from skdp import BudgetAccountant
+from skdp.linear_model import LogisticRegression, SGDClassifier, SGDRegressor
 from skdp.naive_bayes import GaussianNB
+from skdp.preprocessing import StandardScaler
 
 COLUMNS = list("abcdef")
 BINARY = make_classification(20_000, 6, random_state=0)
@@ -29,3 +32,26 @@ def test_to_sklearn_predicts_the_same(cls, counterpart, data, special):
     for method in ("predict", "predict_proba", "predict_log_proba", special):
         np.testing.assert_array_equal(getattr(plain, method)(frame), getattr(model, method)(frame))
     assert pickle.loads(pickle.dumps(plain)).feature_names_in_.tolist() == COLUMNS
+
+
+def test_huge_values_raise_no_warning():
+    y = np.arange(60) % 2
+    X = np.where(y, 1e308, -1e308)[:, None] * np.ones(3)
+    with np.errstate(all="warn"), warnings.catch_warnings():
+        warnings.simplefilter("error", RuntimeWarning)
+        LogisticRegression(classes=[0, 1], data_norm=1.0).fit(X, y)
+        SGDRegressor(sampling_rate=1, data_norm=1.0).fit(X, X[:, 0])
+        StandardScaler(bounds=(-1, 1)).fit(X)
+
+
+@pytest.mark.parametrize("fit_intercept", [True, False])
+def test_a_changed_intercept_is_refused_before_the_spend(fit_intercept):
+    X, y = BINARY
+    accountant = BudgetAccountant(epsilon=10, delta=1e-3)
+    options = {"data_norm": 5.0, "sampling_rate": 1, "fit_intercept": fit_intercept, "accountant": accountant}
+    for model in (SGDClassifier(classes=[0, 1], **options), SGDRegressor(bounds_y=(0, 1), **options)):
+        model.partial_fit(X[:500], y[:500])
+        spent = len(accountant.ledger)
+        with pytest.raises(ValueError, match="fit_intercept differs"):
+            model.set_params(fit_intercept=not fit_intercept).partial_fit(X[:500], y[:500])
+        assert len(accountant.ledger) == spent

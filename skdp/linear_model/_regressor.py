@@ -8,7 +8,6 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import RegressorMixin
 from sklearn.utils import Tags
-from sklearn.utils.validation import validate_data
 
 from .._sklearn_compat import Interval, validate_parameters
 from ..accounting import Budget, PrivacyReport, Share
@@ -67,8 +66,8 @@ class LinearRegressor(RegressorMixin, PrivateEstimator):
         incremental: bool = False,
     ) -> Self:
         validate_parameters(self)
-        X, target = validate_data(
-            self, X, y, reset=first, dtype=[np.float64, np.float32], accept_sparse="csr", y_numeric=True
+        X, target = self._checked_data(
+            X, y, reset=first, dtype=[np.float64, np.float32], accept_sparse="csr", y_numeric=True
         )
         targets = np.asarray(target, dtype=np.float64)
         check_n_rows(X)
