@@ -37,7 +37,7 @@ def test_to_sklearn_predicts_the_same(cls, counterpart, data, special):
 def test_huge_values_raise_no_warning():
     y = np.arange(60) % 2
     X = np.where(y, 1e308, -1e308)[:, None] * np.ones(3)
-    with np.errstate(all="warn"), warnings.catch_warnings():
+    with warnings.catch_warnings():
         warnings.simplefilter("error", RuntimeWarning)
         LogisticRegression(classes=[0, 1], data_norm=1.0).fit(X, y)
         SGDRegressor(sampling_rate=1, data_norm=1.0).fit(X, X[:, 0])
@@ -51,7 +51,7 @@ def test_a_changed_intercept_is_refused_before_the_spend(fit_intercept):
     options = {"data_norm": 5.0, "sampling_rate": 1, "fit_intercept": fit_intercept, "accountant": accountant}
     for model in (SGDClassifier(classes=[0, 1], **options), SGDRegressor(bounds_y=(0, 1), **options)):
         model.partial_fit(X[:500], y[:500])
-        spent = len(accountant.ledger)
+        spent = len(accountant.entries())
         with pytest.raises(ValueError, match="fit_intercept differs"):
             model.set_params(fit_intercept=not fit_intercept).partial_fit(X[:500], y[:500])
-        assert len(accountant.ledger) == spent
+        assert len(accountant.entries()) == spent
