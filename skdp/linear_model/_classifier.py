@@ -38,9 +38,9 @@ class LinearClassifier(PrivateClassifier):
         "data_norm": [Interval(Real, 1e-100, 1e100, closed="both"), None],
         "fit_intercept": ["boolean"],
         "class_weight": [dict, StrOptions({"balanced"}), None],
-        "max_weight": [Interval(Real, 0, None, closed="neither"), None],
+        "max_weight": [Interval(Real, 1e-100, 1e100, closed="both"), None],
         "max_iter": [Interval(Integral, 1, None, closed="left")],
-        "sampling_rate": [Interval(Real, 0, 1, closed="right")],
+        "sampling_rate": [Interval(Real, 1e-6, 1, closed="both")],
     }
     _learnt_attributes: tuple[str, ...] = ("classes_", "coef_", "intercept_")
     # In units of the bound on the rows' norm.
@@ -160,7 +160,7 @@ class PenalisedClassifier(LinearClassifier):
     _parameter_constraints: dict = {
         **LinearClassifier._parameter_constraints,
         "C": [StrOptions({"auto"}), Interval(Real, 0, None, closed="neither")],
-        "intercept_scaling": [Interval(Real, 0, None, closed="neither")],
+        "intercept_scaling": [Interval(Real, 1e-100, 1e50, closed="both")],
         "mechanism": [StrOptions({"auto", "objective", "output", "gradient"})],
         "warm_start": ["boolean"],
     }

@@ -37,8 +37,8 @@ class LinearRegressor(RegressorMixin, PrivateEstimator):
         "bounds_y": [tuple, None],
         "fit_intercept": ["boolean"],
         "max_iter": [Interval(Integral, 1, None, closed="left")],
-        "max_weight": [Interval(Real, 0, None, closed="neither"), None],
-        "sampling_rate": [Interval(Real, 0, 1, closed="right")],
+        "max_weight": [Interval(Real, 1e-100, 1e100, closed="both"), None],
+        "sampling_rate": [Interval(Real, 1e-6, 1, closed="both")],
     }
     _learnt_attributes = ("coef_", "intercept_", "n_iter_")
     _bounds_y_lower = -1e300  # the least target there can be
