@@ -89,7 +89,7 @@ MODELS = [
     LogisticRegression(delta=0, classes=[0, 1]),
     LogisticRegression(classes=[0, 1], data_norm=2.0, C=5.0, class_weight={1: 3.0}),
     LogisticRegression(fit_intercept=False, C=1e6),
-    LogisticRegression(classes=[0, 1, 2], C=10.0),
+    LogisticRegression(classes=[0, 1, 2], C=10.0, mechanism="objective"),
     LogisticRegression(classes=[0, 1, 2], delta=0, class_weight="balanced", max_weight=2.0),
     LogisticRegression(classes=[0, 1, 2], mechanism="output", class_weight="balanced", max_weight=1e-3),
     LogisticRegression(mechanism="gradient", max_iter=5),
