@@ -3,7 +3,7 @@ Ten classes under one budget
 ============================
 
 Handwritten digits, ten classes. Private libraries commonly fit ten models, one against the rest, and divide epsilon by
-ten. One joint problem needs the budget of one. The noise is fresh in every run, so the numbers differ a little each time.
+ten. One joint problem needs the budget of one. The noise is fresh in every run, so the numbers differ a little.
 """
 
 import numpy as np
