@@ -163,6 +163,21 @@ class PoissonRegressor(LinearRegressor):
         largest_error = min(bounds[1], 1 + mean + 3 * math.sqrt(mean))
         return PoissonLoss(largest_error, bounds[1]), targets, math.log(mean)
 
+    def predict(self, X: ArrayLike | Matrix) -> NDArray[np.float64]:
+        """Predict means.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+
+        Returns
+        -------
+        ndarray of shape (n_samples,)
+            Infinite where noise made of the mean's logarithm what no float can be the exponential of.
+        """
+        with np.errstate(over="ignore"):
+            return super().predict(X)
+
     def score(self, X: ArrayLike | Matrix, y: ArrayLike, sample_weight: ArrayLike | None = None) -> float:
         """The share of the Poisson deviance that the model explains, D**2, as scikit-learn's does.
 
@@ -177,7 +192,7 @@ class PoissonRegressor(LinearRegressor):
         float
             1 at best.
         """
-        return self.to_sklearn().score(X, y, sample_weight)
+        return float(self.to_sklearn().score(X, y, sample_weight))
 
     def to_sklearn(self) -> linear_model.PoissonRegressor:
         """The plain scikit-learn estimator with the private parameters."""
