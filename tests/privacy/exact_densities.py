@@ -7,13 +7,40 @@ will: that is what masses of tiny rows do, whose curvature is of second order.
 """
 
 import math
+import warnings
 
 import numpy as np
+import pytest
 from scipy.special import expit
 from scipy.special import softmax as probabilities_of
 
+from skdp.linear_model import _mechanisms
+from skdp.mechanisms import Noise
+
 # An orthonormal basis of the scores of three classes that sum to zero.
 BASIS = np.array([[2, 0], [-1, math.sqrt(3)], [-1, -math.sqrt(3)]]) / math.sqrt(6)
+
+
+class Captured(Exception):
+    """What a fit was about to minimise."""
+
+
+def captured(monkeypatch, model, X, y, sample_weight=None):
+    """The ridge penalty, the scale of the noise in the objective and the largest class weight that a fit uses."""
+
+    def objective(rows, loss, *, class_weights, constant, ridge, tilt):
+        raise Captured(ridge, tilt[0, 0], class_weights.max())
+
+    monkeypatch.setattr(_mechanisms, "LinearObjective", objective)
+    # Noise of standard scale is all ones.
+    monkeypatch.setattr(Noise, "normal", lambda self, size: np.ones(size))
+    monkeypatch.setattr(Noise, "gamma_norm", lambda self, size: np.ones(size))
+    # A huge C asks for less penalty than the proof allows: the fit then uses the least penalty.
+    model.set_params(C=1e9, mechanism="objective")
+    with warnings.catch_warnings(), pytest.raises(Captured) as exception:
+        warnings.simplefilter("ignore")
+        model.fit(X, y, sample_weight)
+    return exception.value.args
 
 
 def calibration(event, norm, *, weight=1.0, curvature=None):

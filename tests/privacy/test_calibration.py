@@ -1,37 +1,13 @@
 """Fits use the penalty and the noise whose privacy the exact densities of the other files confirm."""
 
 import math
-import warnings
 
 import numpy as np
 import pytest
-from exact_densities import calibration, pure_calibration
+from exact_densities import calibration, captured, pure_calibration
 
-from skdp.linear_model import LogisticRegression, _mechanisms
-from skdp.mechanisms import Noise
+from skdp.linear_model import LogisticRegression
 from skdp.svm import LinearSVC
-
-
-class Captured(Exception):
-    pass
-
-
-def captured(monkeypatch, model):
-    """The ridge penalty and the scale of the noise in the objective of a fit; noise of standard scale is all ones."""
-
-    def objective(rows, loss, *, class_weights, constant, ridge, tilt):
-        raise Captured(ridge, tilt[0, 0])
-
-    monkeypatch.setattr(_mechanisms, "LinearObjective", objective)
-    monkeypatch.setattr(Noise, "normal", lambda self, size: np.ones(size))
-    monkeypatch.setattr(Noise, "gamma_norm", lambda self, size: np.ones(size))
-    labels = np.asarray(model.classes)
-    # A huge C asks for less penalty than the proof allows: the fit then uses the least penalty.
-    model.set_params(C=1e9, mechanism="objective")
-    with warnings.catch_warnings(), pytest.raises(Captured) as exception:
-        warnings.simplefilter("ignore")
-        model.fit(np.ones((labels.size, 2)), labels, np.ones(labels.size))
-    return exception.value.args
 
 
 @pytest.mark.parametrize("delta", [1e-6, 1e-2, 0])
@@ -62,7 +38,8 @@ def test_penalty_and_noise(
     )
     if estimator is LinearSVC:
         model.set_params(half_width=0.3)
-    ridge, scale = captured(monkeypatch, model)
+    labels = np.asarray(classes)
+    ridge, scale, _ = captured(monkeypatch, model, np.ones((n_classes, 2)), labels, np.ones(n_classes))
     norm = math.hypot(2.0, 1.0) if fit_intercept else 2.0
     weight = 1.5 * max((class_weight or {}).get(k, 1.0) for k in classes)
     event = dict(model.privacy_event().parts)["objective"]

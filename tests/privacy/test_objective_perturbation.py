@@ -8,39 +8,23 @@ reached to four digits, and a penalty or a noise that is 10 % too small is caugh
 
 import functools
 import itertools
-import warnings
 
 import numpy as np
 import pytest
+from exact_densities import captured
 from scipy.special import expit
 
 from skdp.accounting import ObjectivePerturbation
 from skdp.accounting.conversions import gaussian_delta
 from skdp.accounting.objectives import composed_delta, objective_rdp
-from skdp.linear_model import LogisticRegression, _mechanisms
-from skdp.mechanisms import Noise
-
-
-class Captured(Exception):
-    pass
+from skdp.linear_model import LogisticRegression
 
 
 def calibration(monkeypatch, **parameters):
     """The event, the ridge penalty, the noise scale and the row norm that a fit of one column uses."""
-
-    def objective(rows, loss, *, class_weights, constant, ridge, tilt):
-        raise Captured(ridge, tilt[0, 0], class_weights.max())
-
-    monkeypatch.setattr(_mechanisms, "LinearObjective", objective)
-    monkeypatch.setattr(Noise, "normal", lambda self, size: np.ones(size))
-    monkeypatch.setattr(Noise, "gamma_norm", lambda self, size: np.ones(size))
-    # A huge C asks for less penalty than the proof allows: the fit then uses the least penalty.
-    model = LogisticRegression(**{"fit_intercept": False, **parameters}, C=1e9, classes=[0, 1])
-    with warnings.catch_warnings(), pytest.raises(Captured) as captured:
-        warnings.simplefilter("ignore")
-        model.fit([[1.0], [-1.0]], [0, 1])
+    model = LogisticRegression(**{"fit_intercept": False, **parameters}, classes=[0, 1])
+    ridge, scale, weight = captured(monkeypatch, model, [[1.0], [-1.0]], [0, 1])
     event = dict(model.privacy_event().parts)["objective"]
-    ridge, scale, weight = captured.value.args
     return event, ridge, scale, parameters["data_norm"], weight
 
 
