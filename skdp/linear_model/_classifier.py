@@ -1,7 +1,7 @@
 """What private linear classifiers share: labels, weights, clipped rows with a constant column, and the mechanisms."""
 
 import math
-from numbers import Integral, Real
+from numbers import Real
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -17,7 +17,7 @@ from ..exceptions import UnsupportedError
 from ..mechanisms import Noise
 from ..rows import Histogram, Rows
 from ..rows.collection import Matrix
-from ._clipping import check_sample_weight, clip, clipped_rows, norm_shares
+from ._clipping import INTERCEPT_SCALING, PARAMETER_CONSTRAINTS, check_sample_weight, clip, clipped_rows, norm_shares
 from ._gradient import descend, gradient_share
 from ._losses import GradientLoss
 from ._mechanisms import GRADIENT_RIDGE, Problem, auto_ridge, perturbed_objective, perturbed_output
@@ -34,17 +34,11 @@ class LinearClassifier(PrivateClassifier):
 
     _parameter_constraints: dict = {
         **PrivateClassifier._parameter_constraints,
-        # the square of a norm must be a float
-        "data_norm": [Interval(Real, 1e-100, 1e100, closed="both"), None],
-        "fit_intercept": ["boolean"],
+        **PARAMETER_CONSTRAINTS,
         "class_weight": [dict, StrOptions({"balanced"}), None],
-        "max_weight": [Interval(Real, 1e-100, 1e100, closed="both"), None],
-        "max_iter": [Interval(Integral, 1, None, closed="left")],
-        "sampling_rate": [Interval(Real, 1e-6, 1, closed="both")],
     }
     _learnt_attributes: tuple[str, ...] = ("classes_", "coef_", "intercept_")
-    # In units of the bound on the rows' norm.
-    intercept_scaling: float = 0.5
+    intercept_scaling: float = INTERCEPT_SCALING
     classes_: NDArray[Any]
     coef_: Any
     intercept_: NDArray[np.float64]
@@ -107,7 +101,7 @@ class LinearClassifier(PrivateClassifier):
     def _take_over(self, w: NDArray[np.float64], loss: GradientLoss, problem: Problem) -> None:
         """Set the coefficients, in scikit-learn's shapes."""
         d = problem.rows.n_columns
-        margins = loss.basis @ w if hasattr(loss, "basis") else w
+        margins = loss.margins(w)
         self.coef_ = margins[:, :d]
         self.intercept_ = problem.constant * margins[:, d] if self.fit_intercept else np.zeros(len(margins))
 
@@ -205,10 +199,10 @@ class PenalisedClassifier(LinearClassifier):
             self._check_n_classes(classes)
         if math.isinf(self.epsilon):
             self._check_n_classes(np.unique(y))
-            clipped = clip(X, self.data_norm)
+            clipped, limit = clip(X, self.data_norm)
             self._fit_without_privacy(lambda: self._sklearn_counterpart().fit(clipped, y, weights))
             self.C_ = 1.0 if self.C == "auto" else float(self.C)
-            self.data_norm_ = math.inf if self.data_norm is None else float(self.data_norm)
+            self.data_norm_ = limit
             return self
         with self._open_budget() as (budget, noise):
             if classes is None:

@@ -1,5 +1,7 @@
 """Rows of bounded norm and weight, and what it costs to learn a bound."""
 
+import math
+from numbers import Integral, Real
 from typing import Any
 
 import numpy as np
@@ -8,12 +10,25 @@ from scipy import sparse
 from sklearn.utils import check_array, check_consistent_length
 from sklearn.utils.extmath import row_norms
 
+from .._sklearn_compat import Interval
 from ..accounting import Budget, Share
 from ..mechanisms import Noise
 from ..rows import Rows, row_norm
 from ..rows.collection import Matrix
 
 _NORM_SHARE = 0.1
+
+# Value of the constant column in units of the bound on the rows' norm.
+INTERCEPT_SCALING = 0.5
+
+# Parameters of all linear models; the square of a norm must be a float.
+PARAMETER_CONSTRAINTS: dict = {
+    "data_norm": [Interval(Real, 1e-100, 1e100, closed="both"), None],
+    "fit_intercept": ["boolean"],
+    "max_iter": [Interval(Integral, 1, None, closed="left")],
+    "max_weight": [Interval(Real, 1e-100, 1e100, closed="both"), None],
+    "sampling_rate": [Interval(Real, 1e-6, 1, closed="both")],
+}
 
 
 def norm_shares(known: bool) -> list[Share]:
@@ -28,12 +43,12 @@ def clipped_rows(rows: Rows, norm: float | None, budget: Budget, noise: Noise) -
     return rows.clipped(norm), float(norm)
 
 
-def clip(X: Any, norm: float | None) -> Matrix:
-    """X with rows clipped to a public norm, if there is one: what is left of clipping without privacy."""
+def clip(X: Any, norm: float | None) -> tuple[Matrix, float]:
+    """X with rows clipped to a public norm, if there is one, and that norm: what is left of it without privacy."""
     if norm is None:
-        return X
+        return X, math.inf
     scale = np.minimum(1.0, norm / np.maximum(row_norms(X), np.finfo(float).tiny))[:, None]
-    return X.multiply(scale).tocsr() if sparse.issparse(X) else X * scale
+    return X.multiply(scale).tocsr() if sparse.issparse(X) else X * scale, float(norm)
 
 
 def check_sample_weight(

@@ -1,7 +1,6 @@
 """Generalised linear models."""
 
 import math
-from typing import Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -125,30 +124,6 @@ class PoissonRegressor(LinearRegressor):
         self.max_weight = max_weight
         self.accountant = accountant
         self.random_state = random_state
-
-    def fit(self, X: ArrayLike | Matrix, y: ArrayLike, sample_weight: ArrayLike | None = None) -> Self:
-        """Fit the model under the budget.
-
-        Parameters
-        ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_features)
-        y : array-like of shape (n_samples,)
-            Counts or rates. Clipped to the bounds, and negative ones to zero.
-        sample_weight : array-like of shape (n_samples,), default=None
-            Private weights of the rows, not negative; those above `max_weight` are clipped to it.
-
-        Returns
-        -------
-        self : PoissonRegressor
-
-        Raises
-        ------
-        BudgetExceededError
-            If the accountant refuses the spend; no data were looked at.
-        ValueError
-            If a parameter or the form of the data is wrong: nothing is spent.
-        """
-        return self._fit(X, y, sample_weight)
 
     def _task(
         self, y: NDArray[np.float64], bounds: Bounds, budget: Budget, noise: Noise

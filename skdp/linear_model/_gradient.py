@@ -13,6 +13,7 @@ from ..mechanisms import Noise
 from ..rows import Block, Query
 from ..rows.collection import l2_norms
 from ._mechanisms import Problem
+from ._objective import row_weights
 
 # A row's gradient is the outer product of its slopes and its features; each factor is rounded to this many steps, so
 # that sums over rows are exact.
@@ -88,7 +89,7 @@ class GradientSum(Query):
         scores *= self._score_unit
         slopes = problem.loss.slopes(scores, block.y)
         length = l2_norms(slopes)
-        weight = problem.row_weights(block) * (_ONE / problem.max_weight)
+        weight = row_weights(block, problem.class_weights) * (_ONE / problem.max_weight)
         slopes *= (weight / np.maximum(length, self._slope_bound))[:, None]
         np.rint(slopes, out=slopes)
         total = np.empty(math.prod(problem.shape) + 1)
@@ -170,6 +171,11 @@ def continued(state: NDArray[np.float64] | None, n_coefficients: int) -> NDArray
     if state.shape[1] != n_coefficients:
         raise ValueError("fit_intercept differs from that of the first call to partial_fit. Call fit to start anew.")
     return state
+
+
+def steps_of(passes: int, sampling_rate: float) -> int:
+    """The number of steps that take a row part as often as so many passes over the rows would."""
+    return math.ceil(passes / sampling_rate)
 
 
 def gradient_share(weight: float, sampling_rate: float, steps: int, delta: float) -> Share:

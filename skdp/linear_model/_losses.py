@@ -27,6 +27,10 @@ class GradientLoss(ABC):
     slope_bound: float = 1.0
     curvature_bound: float = 1.0
 
+    def margins(self, w: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Coefficients of the margins that scikit-learn's models have, from those of the scores: the same here."""
+        return w
+
     @abstractmethod
     def slopes(self, scores: NDArray[np.float64], y: np.ndarray) -> NDArray[np.float64]:
         """The gradient of each row with respect to its scores; longer ones than `slope_bound` will be clipped.
@@ -177,6 +181,10 @@ class SoftmaxLoss(Loss):
         spread *= probability
         spread -= probability * spread.sum(axis=1, keepdims=True)
         return (self.basis.T @ spread.T).T
+
+    def margins(self, w: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Coefficients for each class, from those of the scores: they add up to zero over the classes."""
+        return self.basis @ w
 
     def _margins(self, scores: NDArray[np.float64]) -> NDArray[np.float64]:
         return (self.basis @ scores.T).T  # keeps the values of a class for all rows next to each other

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from ..accounting import Part, Pure, SampledGaussian
 from ..exceptions import PrivacyWarning
 from ..mechanisms import Noise
-from ..rows import Block, Rows
+from ..rows import Rows
 from ._losses import GradientLoss, Loss
 from ._objective import LinearObjective, minimise
 
@@ -56,13 +56,6 @@ class Problem:
     def shape(self) -> tuple[int, int]:
         """The shape of the coefficients, (n_outputs, n_features) or with the constant's in the last column."""
         return self.loss.n_outputs, self.rows.n_columns + (self.constant != 0)
-
-    def row_weights(self, block: Block) -> NDArray[np.float64]:
-        """The weight of each row of a block, 0 for rows to ignore."""
-        weights = np.ones(block.X.shape[0]) if block.weights is None else block.weights
-        if self.class_weights is None:
-            return weights
-        return weights * np.append(self.class_weights, 0.0)[block.y]  # y = -1 finds the last entry
 
     @property
     def gradient_bound(self) -> float:

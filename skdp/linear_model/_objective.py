@@ -45,6 +45,21 @@ _FORMED = _Economy(1, 0.05)  # forming a Hessian costs a few passes
 _UNFORMED = _Economy(8, 0.5)  # each product with one that is not formed costs a pass
 
 
+def row_weights(block: Block, class_weights: NDArray[np.float64] | None) -> Vector:
+    """The weight of each row of a block, the product of its class's and its own: 0 for rows to ignore.
+
+    Parameters
+    ----------
+    block : Block
+    class_weights : ndarray of shape (n_classes,) or None
+        None for targets that are not labels.
+    """
+    if class_weights is None:
+        return np.ones(block.X.shape[0]) if block.weights is None else block.weights
+    weights = np.append(class_weights, 0.0)[block.y]  # y = -1 finds the last entry
+    return weights if block.weights is None else weights * block.weights
+
+
 class LinearObjective:
     """J(V) = sum_i weight_i loss(V x_i, y_i) + ridge / 2 ||V||**2 + <tilt, V> over clipped rows.
 
@@ -55,8 +70,7 @@ class LinearObjective:
     rows : Rows
         Clipped rows, with y the position of the label, -1 for rows to ignore.
     loss : Loss
-    class_weights : ndarray of shape (n_classes,), default=None
-        None weighs all classes alike.
+    class_weights : ndarray of shape (n_classes,)
     constant : float
         Value of the constant column that follows the features; 0 for no such column.
     ridge : float
@@ -75,7 +89,7 @@ class LinearObjective:
         rows: Rows,
         loss: Loss,
         *,
-        class_weights: NDArray[np.float64] | None = None,
+        class_weights: NDArray[np.float64] | None,
         constant: float,
         ridge: float,
         tilt: NDArray[np.float64],
@@ -109,7 +123,7 @@ class LinearObjective:
 
         def kernel(block: Block) -> tuple[Vector]:
             first, _ = self._loss.derivatives(self._scores(block, w), block.y, second=False)
-            return (self._combine(block, first * self._weight(block)[:, None]),)
+            return (self._combine(block, first * row_weights(block, self._class_weights)[:, None]),)
 
         (gradient,) = self._rows.sum(kernel, sparse=True)
         return gradient + self._ridge * w + self._tilt
@@ -127,7 +141,7 @@ class LinearObjective:
         def kernel(block: Block) -> tuple[Vector, Vector]:
             first, second = self._loss.derivatives(self._scores(block, w), block.y, second=True)
             assert second is not None
-            weight = self._weight(block)
+            weight = row_weights(block, self._class_weights)
             first *= weight[:, None]
             second *= weight[:, None, None]
             d = block.X.shape[1]
@@ -154,7 +168,7 @@ class LinearObjective:
             scores = self._scores(block, np.vstack([w, direction]))
             m = self._loss.n_outputs
             product = self._loss.product(scores[:, :m], block.y, scores[:, m:])
-            return (self._combine(block, product * self._weight(block)[:, None]),)
+            return (self._combine(block, product * row_weights(block, self._class_weights)[:, None]),)
 
         (product,) = self._rows.sum(kernel, sparse=True)
         return product + self._ridge * direction
@@ -167,13 +181,6 @@ class LinearObjective:
         if self._constant:
             scores += self._constant * w[:, d]
         return scores
-
-    def _weight(self, block: Block) -> Vector:
-        if self._class_weights is None:
-            weight = (block.y >= 0).astype(np.float64)
-        else:
-            weight = np.append(self._class_weights, 0.0)[block.y]  # y = -1 finds the last entry
-        return weight if block.weights is None else weight * block.weights
 
     def _combine(self, block: Block, factors: Vector) -> Vector:
         """The sum of the clipped, extended rows times factors of shape (n_block, n_outputs)."""

@@ -1,8 +1,8 @@
 """What private linear regressors share: clipped rows and targets, and noisy gradient descent."""
 
 import math
-from numbers import Integral, Real
-from typing import Self
+from numbers import Real
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -15,13 +15,12 @@ from ..base import PrivateEstimator
 from ..mechanisms import Noise
 from ..rows import Rows, check_n_rows, feature_bounds
 from ..rows.collection import Matrix
-from ._clipping import check_sample_weight, clip, clipped_rows, norm_shares
-from ._gradient import continued, descend, gradient_share
+from ._clipping import INTERCEPT_SCALING, PARAMETER_CONSTRAINTS, check_sample_weight, clip, clipped_rows, norm_shares
+from ._gradient import continued, descend, gradient_share, steps_of
 from ._losses import GradientLoss
 from ._mechanisms import Problem
 
 _BOUNDS_SHARE = 0.1
-_INTERCEPT_SCALING = 0.5
 
 Bounds = tuple[float, float]
 
@@ -32,16 +31,36 @@ class LinearRegressor(RegressorMixin, PrivateEstimator):
     _parameter_constraints: dict = {
         **PrivateEstimator._parameter_constraints,
         "alpha": [Interval(Real, 0, None, closed="left")],
-        # the square of a norm must be a float
-        "data_norm": [Interval(Real, 1e-100, 1e100, closed="both"), None],
+        **PARAMETER_CONSTRAINTS,
         "bounds_y": [tuple, None],
-        "fit_intercept": ["boolean"],
-        "max_iter": [Interval(Integral, 1, None, closed="left")],
-        "max_weight": [Interval(Real, 1e-100, 1e100, closed="both"), None],
-        "sampling_rate": [Interval(Real, 1e-6, 1, closed="both")],
     }
     _learnt_attributes = ("coef_", "intercept_", "n_iter_")
+    bounds_y_: Any
     _bounds_y_lower = -1e300  # the least target there can be
+
+    def fit(self, X: ArrayLike | Matrix, y: ArrayLike, sample_weight: ArrayLike | None = None) -> Self:
+        """Fit the model under the budget.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+        y : array-like of shape (n_samples,)
+            Targets; those outside the bounds are clipped to them.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Private weights of the rows, not negative; those above `max_weight` are clipped to it.
+
+        Returns
+        -------
+        self
+
+        Raises
+        ------
+        BudgetExceededError
+            If the accountant refuses the spend; no data were looked at.
+        ValueError
+            If a parameter or the form of the data is wrong: nothing is spent.
+        """
+        return self._fit(X, y, sample_weight)
 
     def predict(self, X: ArrayLike | Matrix) -> NDArray[np.float64]:
         """Predict targets.
@@ -74,13 +93,12 @@ class LinearRegressor(RegressorMixin, PrivateEstimator):
         weights = check_sample_weight(sample_weight, X, self.max_weight, private=self.epsilon != math.inf)
         bounds = None if self.bounds_y is None else self._checked_bounds()
         if math.isinf(self.epsilon):
-            clipped = clip(X, self.data_norm)
+            clipped, limit = clip(X, self.data_norm)
             targets = targets if bounds is None else np.clip(targets, *bounds)
             model = self._sklearn_counterpart() if first else self.to_sklearn()
             fit = model.partial_fit if incremental else model.fit
             self._fit_without_privacy(lambda: fit(clipped, targets, sample_weight=weights))
-            self.data_norm_ = math.inf if self.data_norm is None else float(self.data_norm)
-            self.bounds_y_, self._state = bounds, None
+            self.data_norm_, self.bounds_y_, self._state = limit, bounds, None
             return self
 
         norm, earlier = self.data_norm, None
@@ -96,7 +114,7 @@ class LinearRegressor(RegressorMixin, PrivateEstimator):
                 bounds = (lower, float(upper) if upper > lower else lower + 1.0)
             loss, targets, start = self._task(targets, bounds, budget, noise)
             rows, norm = clipped_rows(Rows(X, targets, weights, norms=True), norm, budget, noise)
-            constant = _INTERCEPT_SCALING * norm if self.fit_intercept else 0.0
+            constant = INTERCEPT_SCALING * norm if self.fit_intercept else 0.0
             most = 1.0 if weights is None else float(self.max_weight)
             problem = Problem(rows, loss, math.hypot(norm, constant), constant, None, most)
             w = np.zeros(problem.shape)
@@ -104,7 +122,7 @@ class LinearRegressor(RegressorMixin, PrivateEstimator):
                 w[0, -1] = start / constant
             w = descend(
                 problem,
-                budget["gradient"].steps(self._n_steps(passes)),
+                budget["gradient"].steps(steps_of(passes, self.sampling_rate)),
                 noise,
                 start=w if earlier is None else earlier,
                 alpha=self.alpha,
@@ -137,13 +155,10 @@ class LinearRegressor(RegressorMixin, PrivateEstimator):
             shares.append(Share("target bounds", _BOUNDS_SHARE))
         shares += self._target_shares()
         rest = 1 - math.fsum(share.weight for share in shares)
-        return [*shares, gradient_share(rest, self.sampling_rate, self._n_steps(passes), self.delta)]
+        return [*shares, gradient_share(rest, self.sampling_rate, steps_of(passes, self.sampling_rate), self.delta)]
 
     def _target_shares(self) -> list[Share]:
         return []
-
-    def _n_steps(self, passes: int) -> int:
-        return math.ceil(passes / self.sampling_rate)
 
     def _checked_bounds(self) -> Bounds:
         if len(self.bounds_y) == 2 and all(isinstance(bound, Real) for bound in self.bounds_y):

@@ -14,7 +14,7 @@ from ..mechanisms import Noise
 from ..rows.collection import Matrix
 from ._classifier import LinearClassifier
 from ._clipping import check_sample_weight, clip
-from ._gradient import continued, descend, gradient_share
+from ._gradient import continued, descend, gradient_share, steps_of
 from ._losses import GradientLoss, HuberisedHinge, LogisticLoss, MultinomialLoss, OneVsRest, SquaredLoss
 from ._regressor import Bounds, LinearRegressor
 
@@ -220,14 +220,14 @@ class SGDClassifier(LinearClassifier):
         if classes is not None:
             self._check_n_classes(classes)
         if math.isinf(self.epsilon):
-            clipped = clip(X, self.data_norm)
+            clipped, limit = clip(X, self.data_norm)
             model = self._sklearn_counterpart() if first else self.to_sklearn()
             if incremental:
                 self._fit_without_privacy(lambda: model.partial_fit(clipped, y, classes, weights))
             else:
                 self._check_n_classes(np.unique(y))
                 self._fit_without_privacy(lambda: model.fit(clipped, y, sample_weight=weights))
-            self.data_norm_ = math.inf if self.data_norm is None else float(self.data_norm)
+            self.data_norm_ = limit
             self._state, self._discovered = None, False
             return self
 
@@ -243,7 +243,7 @@ class SGDClassifier(LinearClassifier):
             problem, norm = self._problem(loss, X, codes, weights, classes, norm, budget, noise)
             w = descend(
                 problem,
-                budget["gradient"].steps(self._n_steps(passes)),
+                budget["gradient"].steps(steps_of(passes, self.sampling_rate)),
                 noise,
                 start=np.zeros(problem.shape) if earlier is None else earlier,
                 alpha=self.alpha,
@@ -270,10 +270,7 @@ class SGDClassifier(LinearClassifier):
     def _shares_for(self, classes_known: bool, norm_known: bool, passes: int) -> list[Share]:
         shares = self._common_shares(classes_known, norm_known)
         rest = 1 - math.fsum(share.weight for share in shares)
-        return [*shares, gradient_share(rest, self.sampling_rate, self._n_steps(passes), self.delta)]
-
-    def _n_steps(self, passes: int) -> int:
-        return math.ceil(passes / self.sampling_rate)
+        return [*shares, gradient_share(rest, self.sampling_rate, steps_of(passes, self.sampling_rate), self.delta)]
 
     def _sklearn_counterpart(self) -> linear_model.SGDClassifier:
         return linear_model.SGDClassifier(
@@ -390,29 +387,6 @@ class SGDRegressor(LinearRegressor):
         self.accountant = accountant
         self.random_state = random_state
 
-    def fit(self, X: ArrayLike | Matrix, y: ArrayLike, sample_weight: ArrayLike | None = None) -> Self:
-        """Fit the model under the budget.
-
-        Parameters
-        ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_features)
-        y : array-like of shape (n_samples,)
-        sample_weight : array-like of shape (n_samples,), default=None
-            Private weights of the rows, not negative; those above `max_weight` are clipped to it.
-
-        Returns
-        -------
-        self : SGDRegressor
-
-        Raises
-        ------
-        BudgetExceededError
-            If the accountant refuses the spend; no data were looked at.
-        ValueError
-            If a parameter or the form of the data is wrong: nothing is spent.
-        """
-        return self._fit(X, y, sample_weight)
-
     def partial_fit(self, X: ArrayLike | Matrix, y: ArrayLike, sample_weight: ArrayLike | None = None) -> Self:
         """Go on with one pass over a batch of rows.
 
@@ -439,12 +413,18 @@ class SGDRegressor(LinearRegressor):
     def _task(
         self, y: NDArray[np.float64], bounds: Bounds, budget: Budget, noise: Noise
     ) -> tuple[GradientLoss, NDArray[np.float64], float]:
-        self._centre, self._half_range = (bounds[0] + bounds[1]) / 2, (bounds[1] - bounds[0]) / 2
-        return SquaredLoss(), (np.clip(y, *bounds) - self._centre) / self._half_range, 0.0
+        centre, half_range = _centred(bounds)
+        return SquaredLoss(), (np.clip(y, *bounds) - centre) / half_range, 0.0
 
     def _take_over(self, coefficients: NDArray[np.float64], intercept: float) -> None:
-        self.coef_ = self._half_range * coefficients
-        self.intercept_ = np.array([self._centre + self._half_range * intercept])
+        centre, half_range = _centred(self.bounds_y_)
+        self.coef_ = half_range * coefficients
+        self.intercept_ = np.array([centre + half_range * intercept])
 
     def _sklearn_counterpart(self) -> linear_model.SGDRegressor:
         return linear_model.SGDRegressor(alpha=self.alpha, fit_intercept=self.fit_intercept, random_state=0)
+
+
+def _centred(bounds: Bounds) -> tuple[float, float]:
+    """The middle of a range, and half of its width."""
+    return (bounds[0] + bounds[1]) / 2, (bounds[1] - bounds[0]) / 2

@@ -110,7 +110,7 @@ class Noise:
         value, std = np.ldexp(fine, -finer), spread * np.ldexp(grid_scale, -finer)
         return Noisy(value.reshape(answer.shape), std.reshape(answer.shape))
 
-    def _drawn(self, sample: "Sampler", scale: int, size: int, following: int) -> NDArray[np.int64]:
+    def _drawn(self, sample: Sampler, scale: int, size: int, following: int) -> NDArray[np.int64]:
         stock = self._ahead.pop((sample, scale), np.empty(0, dtype=np.int64))
         if stock.size < size:
             stock = sample(self._bits, scale, max(size, min(size * (1 + following), _AHEAD)))

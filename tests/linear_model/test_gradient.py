@@ -10,6 +10,7 @@ from skdp.linear_model import _gradient
 from skdp.linear_model._gradient import GradientSum, descend
 from skdp.linear_model._losses import HuberisedHinge, LogisticLoss, MultinomialLoss, OneVsRest, PoissonLoss, SquaredLoss
 from skdp.linear_model._mechanisms import Problem, auto_ridge
+from skdp.linear_model._objective import row_weights
 from skdp.mechanisms import Noise, samplers
 from skdp.rows import Rows, collection
 
@@ -52,7 +53,7 @@ def test_the_sum_of_gradients(loss, n_classes, make, clipping):
 
     ((_, block),) = one.rows._blocks()
     extended = np.column_stack([block.X * block.scale[:, None], np.full(N, 1.0)])
-    weights = one.row_weights(block)
+    weights = row_weights(block, one.class_weights)
     slopes = loss.slopes(extended @ w.T, block.y)
     slopes /= np.maximum(1, np.linalg.norm(slopes, axis=1, keepdims=True) / (clipping * loss.slope_bound))
     expected = (slopes * weights[:, None]).T @ extended

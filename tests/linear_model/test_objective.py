@@ -21,7 +21,9 @@ def problem(n=500, d=4, *, loss=LOSSES[0], constant=0.5, ridge=0.3, tilt=1.0, we
     y = np.argmax(X @ rng.normal(size=(d, n_classes)) + rng.gumbel(size=(n, n_classes)), axis=1)
     y[rng.uniform(size=n) < 0.1] = -1
     tilt = tilt * rng.normal(size=(loss.n_outputs, d + (constant != 0)))
-    weights, class_weights = (rng.uniform(size=n), 1.0 + np.arange(n_classes)) if weighted else (None, None)
+    weights, class_weights = (
+        (rng.uniform(size=n), 1.0 + np.arange(n_classes)) if weighted else (None, np.ones(n_classes))
+    )
     rows = Rows(make(X), y, weights, norms=True).clipped(NORM)
     objective = LinearObjective(rows, loss, class_weights=class_weights, constant=constant, ridge=ridge, tilt=tilt)
 

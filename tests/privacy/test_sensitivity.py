@@ -177,7 +177,9 @@ def test_the_sensitivity_of_minimisers_is_reached(loss):
     if loss.n_outputs > 1:
         direction = 20 * (loss.basis[:1] - loss.basis[1:2]).T
     more, fewer = (
-        minimise(LinearObjective(r, loss, constant=0.0, ridge=1.0, tilt=-direction), 0 * direction, 1e-9)
+        minimise(
+            LinearObjective(r, loss, class_weights=None, constant=0.0, ridge=1.0, tilt=-direction), 0 * direction, 1e-9
+        )
         for r in (rows, none)
     )
     assert np.linalg.norm(more - fewer) > 0.99 * loss.slope_bound
