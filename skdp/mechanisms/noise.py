@@ -94,12 +94,13 @@ class Noise:
             case Gaussian(mu=mu) | Threshold(mu=mu):
                 sample, scale, spread = samplers.discrete_gaussian, l2 / mu, 1.0
         answer = np.asarray(answer, dtype=np.float64)
-        steps = scale / np.broadcast_to(np.asarray(step, dtype=np.float64), answer.shape).ravel()
-        if steps.size and steps.max() > samplers.MAX_SCALE:
+        steps = scale / np.asarray(step, dtype=np.float64)
+        if steps.max(initial=0.0) > samplers.MAX_SCALE:  # even for no answers: how many there are may be private
             raise ValueError(
                 f"The noise of {part.name!r} would span {steps.max():.1g} grid steps, more than the exact samplers "
                 "hold: epsilon is too small for anything to be learnt. Raise epsilon."
             )
+        steps = np.broadcast_to(steps, answer.shape).ravel()
         finer = np.maximum(0, _SCALE_BITS - np.floor(np.log2(steps))).astype(int)
         grid_scale = np.ceil(np.ldexp(steps, finer)).astype(np.int64)
         if grid_scale.size and (grid_scale == grid_scale[0]).all():
@@ -139,32 +140,42 @@ class Noise:
         noisy = self.add(part, np.rint(vector / grid), l1=l2 * math.sqrt(vector.size), l2=l2)
         return Noisy(noisy.value * grid, noisy.std * grid)
 
-    def above_threshold(self, part: Part, counts: np.ndarray) -> NDArray[np.bool_]:
-        """Release which of the counts of unknown labels are large.
+    def above_threshold(self, part: Part, counts: np.ndarray, *, n_columns: int = 1) -> NDArray[np.float64]:
+        """Release the counts of unknown values that are large.
 
-        Spends the part. A row has one label, so the counts' L2 sensitivity is 1; a label that only one row carries
-        passes with at most the part's delta.
+        Spends the part.
 
         Parameters
         ----------
         part : Part
             Of kind "threshold".
-        counts : ndarray of float64 of shape (n_labels,)
-            Positive counts of the labels that occur.
+        counts : ndarray of float64 of shape (n_values,)
+            Positive counts of the values that occur, of all columns.
+        n_columns : int, default=1
+            A row has at most one value in each of them.
 
         Returns
         -------
-        passed : ndarray of bool of shape (n_labels,)
+        ndarray of shape (n_values,)
+            The noisy counts; 0 for those that do not pass.
+
+        Notes
+        -----
+        A row changes at most `n_columns` counts by one each: their L2 sensitivity is its square root, and as long as
+        both neighbours have the same values, the release is that of the Gaussian mechanism. The row may also bring
+        values that no other row has, at most one for each column, each with a count of 1. Such a value passes with
+        probability delta / n_columns, so by the union bound one of them does with at most delta. Unless that happens,
+        the release is that of the counts without them.
 
         References
         ----------
         Korolova, Kenthapadi, Mishra, Ntoulas (2009); Wilson et al. (2020), for Gaussian noise.
         """
         event = part.event
-        noisy = self.add(part, counts, l1=1.0, l2=1.0)
+        noisy = self.add(part, counts, l1=n_columns, l2=math.sqrt(n_columns))
         # The discrete Gaussian's tail is at most the continuous one's a grid step earlier: far below 2**-19.
-        threshold = 1 + noisy.std * conversions.gaussian_tail_quantile(event.delta) + 2.0**-19 * noisy.std
-        return noisy.value > threshold
+        z = conversions.gaussian_tail_quantile(event.delta / n_columns) + 2.0**-19
+        return np.where(noisy.value > 1 + z * noisy.std, noisy.value, 0.0)
 
     def select(self, part: Part, scores: np.ndarray, *, sensitivity: int) -> int:
         """The index of a high score, by the permute-and-flip mechanism.

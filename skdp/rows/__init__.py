@@ -1,22 +1,31 @@
 """How training data are touched: clip, round to a grid, sum exactly, release."""
 
 from .bounds import check_bounds, feature_bounds, row_norm
+from .categories import check_categorical, discover_categories, has_own_dtype
 from .collection import Block, Rows, check_n_rows
-from .labels import check_classes, check_labels, discover, encode
-from .queries import ClassMoments, Histogram, Query
+from .distributions import Distributions, distributions
+from .labels import check_classes, check_labels, discover, encode, encode_all
+from .queries import ClassMoments, GramMatrix, Histogram, Query
 
 __all__ = [
     "Block",
     "ClassMoments",
+    "Distributions",
+    "GramMatrix",
     "Histogram",
     "Query",
     "Rows",
     "check_bounds",
+    "check_categorical",
     "check_classes",
     "check_labels",
     "check_n_rows",
     "discover",
+    "discover_categories",
+    "distributions",
     "encode",
+    "encode_all",
     "feature_bounds",
+    "has_own_dtype",
     "row_norm",
 ]

@@ -5,27 +5,30 @@ from numpy.typing import ArrayLike, NDArray
 
 from ..accounting import Part
 from ..mechanisms import Noise
+from .categories import discover_categories
+
+_REGRESSION = (
+    "Maybe you are trying to fit a classifier, which expects discrete classes on a regression target with continuous "
+    "values."
+)
 
 
-def check_labels(y: np.ndarray) -> None:
-    """Raise ValueError unless y holds class labels: continuous values are a regression target."""
+def check_labels(y: np.ndarray, remedy: str = _REGRESSION) -> None:
+    """Raise ValueError, with a remedy, unless y holds class labels: continuous values are a regression target."""
     if y.dtype == object and not all(isinstance(label, str) for label in y):
         raise ValueError("Unknown label type: an array of objects. Labels must be strings, or a numeric array.")
     if y.dtype.kind == "f" and np.any(y != np.floor(y)):
-        raise ValueError(
-            "Unknown label type: continuous. Maybe you are trying to fit a classifier, which expects discrete classes "
-            "on a regression target with continuous values."
-        )
+        raise ValueError(f"Unknown label type: continuous. {remedy}")
 
 
-def check_classes(classes: ArrayLike) -> np.ndarray:
-    """The user's list of labels as a sorted array; ValueError if it is empty, nested or repeats a label."""
+def check_classes(classes: ArrayLike, name: str = "classes") -> np.ndarray:
+    """The labels that the user gave as the parameter `name`, sorted; ValueError if none, nested or one is repeated."""
     given = np.asarray(classes)
     if given.ndim != 1 or given.size == 0:
-        raise ValueError(f"classes must be a list of labels. Got an array of shape {given.shape} instead.")
+        raise ValueError(f"{name} must be a list of labels. Got an array of shape {given.shape} instead.")
     unique = np.unique(given)
     if unique.size != given.size:
-        raise ValueError(f"classes must not repeat a label. Got {given.tolist()} instead.")
+        raise ValueError(f"{name} must not repeat a label. Got {given.tolist()} instead.")
     return unique
 
 
@@ -43,6 +46,8 @@ def encode(y: np.ndarray, classes: np.ndarray) -> NDArray[np.signedinteger]:
     ndarray of shape (n_samples,)
         Of int8 if that holds them: a byte a row is all that labels cost.
     """
+    if classes.size == 0:  # none was frequent enough
+        return np.full(y.shape, -1)
     if y.dtype != object and classes.dtype != object and (y.dtype.kind in "US") != (classes.dtype.kind in "US"):
         return np.full(y.shape, -1)
     try:
@@ -52,6 +57,17 @@ def encode(y: np.ndarray, classes: np.ndarray) -> NDArray[np.signedinteger]:
     codes[codes == classes.size] = 0
     codes[classes[codes] != y] = -1
     return codes.astype(np.int8) if classes.size < 128 else codes
+
+
+def encode_all(y: np.ndarray, classes: np.ndarray) -> NDArray[np.signedinteger]:
+    """`encode`, but ValueError for labels that are not among the public classes."""
+    codes = encode(y, classes)
+    if np.any(codes < 0):
+        raise ValueError(
+            f"y contains labels that are not in classes={classes.tolist()}. Add them to classes, or leave those "
+            "rows out."
+        )
+    return codes
 
 
 def discover(y: np.ndarray, part: Part, noise: Noise) -> np.ndarray:
@@ -70,8 +86,5 @@ def discover(y: np.ndarray, part: Part, noise: Noise) -> np.ndarray:
     ndarray of shape (n_classes,)
         Possibly empty.
     """
-    labels, counts = np.unique(y, return_counts=True)
-    passed = labels[noise.above_threshold(part, counts)]
-    if passed.dtype.kind in "SU":  # as wide as the longest label, which may not be among them
-        return np.array(passed.tolist(), dtype=passed.dtype.type)
-    return passed
+    ((labels, _),) = discover_categories([y], part, noise)
+    return labels

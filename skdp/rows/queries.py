@@ -7,7 +7,7 @@ from typing import NamedTuple, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from .collection import Block, Rows
+from .collection import Block, Rows, l2_norms
 
 
 class Query:
@@ -40,12 +40,13 @@ class Query:
 class Histogram(Query):
     """How many rows fall into each bin, for several columns at once.
 
-    A row falls into one bin of each column.
+    A row falls into one bin of each column, or into none where a value is missing.
 
     Parameters
     ----------
     bins_of : callable
-        Maps a `Block` to an integer array of shape (n_block, n_columns) of bin numbers in [0, n_bins).
+        Maps a `Block` to an integer array of shape (n_block, n_columns) of bin numbers in [0, n_bins), and n_bins for
+        values that are not counted.
     n_columns, n_bins : int
     """
 
@@ -58,14 +59,58 @@ class Histogram(Query):
     def __call__(self, block: Block) -> tuple[NDArray[np.intp]]:
         """Counts of shape (n_columns, n_bins)."""
         n_columns, n_bins = self._shape
-        flat = self._bins_of(block) + n_bins * np.arange(n_columns)
-        return (np.bincount(flat.ravel(), minlength=n_columns * n_bins).reshape(self._shape),)
+        flat = self._bins_of(block) + (n_bins + 1) * np.arange(n_columns)
+        counts = np.bincount(flat.ravel(), minlength=n_columns * (n_bins + 1)).reshape(n_columns, n_bins + 1)
+        return (counts[:, :-1],)
+
+
+def present(bins: NDArray[np.int64], X: NDArray[np.float64], n_bins: int) -> NDArray[np.int64]:
+    """The bins of values, and `n_bins`, which is not counted, for those that are missing."""
+    return np.where(np.isnan(X), n_bins, bins)
+
+
+class EdgeHistogram(Query):
+    """How many rows lie between edges of each column's own: at the lower edge or above it, below the upper one.
+
+    Parameters
+    ----------
+    edges : ndarray of shape (n_columns, n_bins)
+        Upper edges of the bins, never decreasing; the last ones are infinite. Missing values (NaN) are not counted.
+    bounds : tuple of two ndarrays of shape (n_columns,), default=None
+        Values outside count as the nearest bound.
+    """
+
+    _MANY = 24  # edges: so many comparisons take as long as to sort
+
+    def __init__(
+        self,
+        edges: NDArray[np.float64],
+        bounds: tuple[NDArray[np.float64], NDArray[np.float64]] | None = None,
+    ) -> None:
+        self._edges = edges
+        self._bounds = bounds
+        self.l1 = float(len(edges))
+        self.l2 = math.sqrt(len(edges))
+
+    def __call__(self, block: Block) -> tuple[NDArray[np.intp]]:
+        """Counts of shape (n_columns, n_bins)."""
+        X = block.X if self._bounds is None else np.clip(block.X, *self._bounds)
+        if self._edges.shape[1] > self._MANY:
+            columns = np.sort(X.T, axis=1)  # NaN comes last
+            below = [np.searchsorted(*pair) for pair in zip(columns, self._edges, strict=True)]
+        else:
+            columns = np.ascontiguousarray(X.T)
+            below = [
+                [np.count_nonzero(c < edge) for edge in edges] for c, edges in zip(columns, self._edges, strict=True)
+            ]
+        return (np.diff(below, axis=1, prepend=0),)
 
 
 class Moments(NamedTuple):
     """Noisy numbers of rows, at least 1, and moments of z with the standard deviations of their noise.
 
-    The variances are unbiased as far as noise goes, and may be negative.
+    The variances are unbiased as far as noise goes, and may be negative. Where features may be missing, there is a
+    number of rows for each of them.
     """
 
     n_rows: NDArray[np.float64]
@@ -87,24 +132,28 @@ class ClassMoments(Query):
     bounds : tuple of two ndarrays of shape (n_features,)
         Lower and upper bound of each feature.
     n_classes : int
+        1 for rows without y.
     weights : tuple of three floats
         (w0, w1, w2): how the noise is divided. Larger means less noise.
+    missing : bool, default=False
+        Whether features may be missing (NaN). Per class and feature, the query then holds the number of rows without
+        it, too. This costs nothing: a row adds to it where it adds nothing to the sums.
     """
 
     _ONE = 2**12
+    _MISSING_STANDS_OUT = 3.0  # standard deviations of noise from which on there are missing values
 
     def __init__(
         self,
         bounds: tuple[NDArray[np.float64], NDArray[np.float64]],
         n_classes: int,
         weights: tuple[float, float, float],
+        *,
+        missing: bool = False,
     ) -> None:
         self.lower, self.upper = bounds
-        self.centre = self.lower / 2 + self.upper / 2
-        self.half_width = self.upper / 2 - self.lower / 2
-        with np.errstate(divide="ignore", over="ignore"):
-            self._scale = self._ONE / self.half_width
-        self._scale[~np.isfinite(self._scale)] = 0.0  # a constant feature sits at the centre
+        self._grid = Grid(bounds, self._ONE)
+        self.centre, self.half_width = self._grid.centre, self._grid.half_width
         self._n_classes = n_classes
         w0, w1, w2 = weights
         d = self.lower.size
@@ -112,6 +161,10 @@ class ClassMoments(Query):
         self.l2 = math.sqrt(w0**2 + d * (w1**2 + w2**2 / 4))
         one = float(self._ONE)
         self.step = np.concatenate([[w0], np.full(d, w1 / one), np.full(d, w2 / one**2)])
+        self._missing = missing
+        if missing:
+            # The largest weight for which a missing feature changes the answer no more than a present one.
+            self.step = np.concatenate([self.step, np.full(d, math.sqrt(w1**2 + w2**2 / 4))])
 
     @classmethod
     def balanced(
@@ -122,27 +175,32 @@ class ClassMoments(Query):
         second: float,
         *,
         pure: bool,
+        missing: bool = False,
     ) -> Self:
-        """The query with a weight for the count that suits the number of features.
-
-        Counts enter every mean, so they deserve more than one feature's share; less in the L1 geometry of delta = 0.
-        """
-        d = bounds[0].size
-        return cls(bounds, n_classes, (math.sqrt(d) if pure else d**0.25, first, second))
+        """The query with a weight for the count that suits the number of features."""
+        return cls(bounds, n_classes, (_shared_weight(bounds[0].size, pure), first, second), missing=missing)
 
     def __call__(self, block: Block) -> tuple[NDArray[np.float64]]:
-        """Sums of shape (n_classes, 1 + 2 * n_features): count, z in steps, z**2 - 1/2 in steps."""
-        z = np.clip(block.X, self.lower, self.upper)
-        z -= self.centre
-        z *= self._scale
-        np.rint(z, out=z)
-        np.clip(z, -self._ONE, self._ONE, out=z)  # the centre of a narrow range far from zero is rounded
-        member = (block.y == np.arange(self._n_classes)[:, None]).astype(np.float64)
+        """Sums of shape (n_classes, 1 + 2 * n_features): count, z in steps, z**2 - 1/2 in steps.
+
+        And n_features more, the numbers of missing values, if there may be any.
+        """
+        z = self._grid.steps(block.X)
+        if block.y is None:
+            member = np.ones((1, z.shape[0]))
+        else:
+            member = (block.y == np.arange(self._n_classes)[:, None]).astype(np.float64)
         count = member.sum(axis=1, keepdims=True)
+        absent = np.isnan(z) if self._missing else np.zeros(0)
+        any_absent = absent.any()
+        if any_absent:
+            z[absent] = 0.0
         first = member @ z
         np.multiply(z, z, out=z)
-        second = member @ z - count * (self._ONE**2 / 2)
-        return (np.hstack([count, first, second]),)
+        missing = member @ absent if any_absent else np.zeros_like(first)
+        second = member @ z - (count - missing) * (self._ONE**2 / 2)
+        sums = [count, first, second, missing] if self._missing else [count, first, second]
+        return (np.hstack(sums),)
 
     def moments(
         self, steps: NDArray[np.float64]
@@ -151,7 +209,7 @@ class ClassMoments(Query):
 
         Parameters
         ----------
-        steps : ndarray of shape (n_classes, 1 + 2 * n_features)
+        steps : ndarray of shape (n_classes, n_sums)
 
         Returns
         -------
@@ -159,14 +217,14 @@ class ClassMoments(Query):
         first, second : ndarray of shape (n_classes, n_features)
         """
         d = self.lower.size
-        return steps[:, :1], steps[:, 1 : d + 1] / self._ONE, steps[:, d + 1 :] / self._ONE**2
+        return steps[:, :1], steps[:, 1 : d + 1] / self._ONE, steps[:, d + 1 : 2 * d + 1] / self._ONE**2
 
     def estimate(self, steps: NDArray[np.float64], std: NDArray[np.float64]) -> "Moments":
         """Counts, means and variances of z from noisy sums, and the noise in them: post-processing.
 
         Parameters
         ----------
-        steps, std : ndarray of shape (n_classes, 1 + 2 * n_features)
+        steps, std : ndarray of shape (n_classes, n_sums)
             Noisy sums in integer steps, and the standard deviation of their noise.
 
         Returns
@@ -175,6 +233,12 @@ class ClassMoments(Query):
         """
         count, first, second = self.moments(steps)
         count_std, first_std, second_std = self.moments(std)
+        if self._missing:
+            d = self.lower.size
+            missing, missing_std = steps[:, 2 * d + 1 :], std[:, 2 * d + 1 :]
+            there = missing > self._MISSING_STANDS_OUT * missing_std
+            count = count - np.where(there, missing, 0.0)
+            count_std = np.hypot(count_std, np.where(there, missing_std, 0.0))
         count = np.maximum(count, 1.0)
         mean = np.clip(first / count, -1.0, 1.0)
         variance = second / count + 0.5 - mean**2
@@ -183,3 +247,224 @@ class ClassMoments(Query):
             / count
         )
         return Moments(count, mean, variance, first_std / count, variance_std)
+
+
+class FirstMoments(ClassMoments):
+    """Per class: the number of rows and each feature's sum, in one joint query: `ClassMoments` without the squares.
+
+    Parameters
+    ----------
+    bounds, n_classes, missing
+        As for `ClassMoments`.
+    pure : bool
+        Whether delta is 0: decides on the weight of the count.
+    """
+
+    def __init__(
+        self,
+        bounds: tuple[NDArray[np.float64], NDArray[np.float64]],
+        n_classes: int,
+        *,
+        pure: bool,
+        missing: bool = False,
+    ) -> None:
+        d = bounds[0].size
+        super().__init__(bounds, n_classes, (_shared_weight(d, pure), 1.0, 0.0), missing=missing)
+        self._squares = slice(1 + d, 1 + 2 * d)
+        self.step = np.delete(self.step, self._squares)
+
+    def __call__(self, block: Block) -> tuple[NDArray[np.float64]]:
+        """Sums of shape (n_classes, 1 + n_features), and the numbers of missing values, if there may be any."""
+        (sums,) = super().__call__(block)
+        return (np.delete(sums, self._squares, axis=1),)
+
+    def estimate(self, steps: NDArray[np.float64], std: NDArray[np.float64]) -> Moments:
+        """Counts and means of z from noisy sums: post-processing. The variances are not a number."""
+        unknown = np.full((len(steps), self.lower.size), np.nan)
+        at = self._squares.start
+        return super().estimate(*(np.hstack([part[:, :at], unknown, part[:, at:]]) for part in (steps, std)))
+
+
+class TargetMoments(Query):
+    """Sums over rows that a linear regression on each single feature needs, in one joint query.
+
+    Features and targets are clipped to their bounds, mapped to z and t in [-1, 1] and rounded to multiples of 2**-12.
+    A row adds (w0, u1 t, u2 (t**2 - 1/2)), and for each feature (w1 z, w2 (z**2 - 1/2), w3 z t).
+
+    Parameters
+    ----------
+    bounds, bounds_y : tuple of two ndarrays of shape (n_features,) and (1,)
+        Lower and upper bounds.
+    pure : bool
+        Whether delta is 0: decides on the weights of the sums that all features share.
+    """
+
+    _ONE = 2**12
+    _WEIGHTS = 0.5, 0.5, 1.0  # w1, w2, w3: the products with the target decide
+
+    def __init__(
+        self,
+        bounds: tuple[NDArray[np.float64], NDArray[np.float64]],
+        bounds_y: tuple[NDArray[np.float64], NDArray[np.float64]],
+        *,
+        pure: bool,
+    ) -> None:
+        lower, upper = (np.append(*sides) for sides in zip(bounds, bounds_y, strict=True))
+        self._grid = Grid((lower, upper), self._ONE)
+        d = self._n_features = bounds[0].size
+        shared = _shared_weight(d, pure)
+        w1, w2, w3 = self._WEIGHTS
+        first, second, cross = np.append(np.full(d, w1), shared), np.append(np.full(d, w2), shared), np.full(d, w3)
+        most = np.concatenate([[shared], first, second / 2, cross])
+        self.l1 = float(most.sum())
+        self.l2 = float(np.linalg.norm(most))
+        one = float(self._ONE)
+        self.step = np.concatenate([[shared], first / one, second / one**2, cross / one**2])
+
+    def __call__(self, block: Block) -> tuple[NDArray[np.float64]]:
+        """Sums of shape (1 + 2 * (n_features + 1) + n_features,): the target is the last of the features."""
+        z = self._grid.steps(np.column_stack([block.X, block.y]))
+        n_rows = len(z)
+        products = z[:, -1] @ z[:, :-1]
+        second = np.einsum("ij,ij->j", z, z) - n_rows * (self._ONE**2 / 2)
+        return (np.concatenate([[n_rows], z.sum(axis=0), second, products]),)
+
+    def sums(self, steps: NDArray[np.float64]) -> tuple[float, NDArray, NDArray, NDArray]:
+        """The number of rows, and sums of z, of z**2 - 1/2 and of z t, from an array in integer steps."""
+        d = self._n_features
+        first, second, products = np.split(steps[1:], [d + 1, 2 * d + 2])
+        return float(steps[0]), first / self._ONE, second / self._ONE**2, products / self._ONE**2
+
+
+class GramMatrix(Query):
+    """The number of rows, and sums and products of all pairs of features, in one joint query.
+
+    Features are clipped to their bounds, mapped to z in [-1, 1], rows longer than a norm scaled down to it, and all
+    rounded to multiples of 2**-12. With c a constant column, the query is the matrix of products of (c, z) without its
+    lower half. Off-diagonal entries weigh sqrt(2), so that the L2 norm of what a row adds is the squared length of
+    (c, z): the noise of the symmetric matrix is smaller by sqrt(2) than with a weight of one. In the L1 geometry of
+    delta = 0 the weight is one.
+
+    Rows with a missing value (NaN) count for nothing.
+
+    Parameters
+    ----------
+    bounds : tuple of two ndarrays of shape (n_features,)
+        Lower and upper bound of each feature.
+    constant : float, default=1.0
+        Larger means less noise in the number of rows and the sums, and more in the products.
+    norm : float, default=None
+        The largest L2 norm of z, at least sqrt(n_features) * 2**-10. None does not limit it: then it is
+        sqrt(n_features) at most.
+    pure : bool, default=False
+        Whether the noise will be Laplace noise.
+    """
+
+    _ONE = 2**12
+
+    def __init__(
+        self,
+        bounds: tuple[NDArray[np.float64], NDArray[np.float64]],
+        constant: float = 1.0,
+        norm: float | None = None,
+        *,
+        pure: bool = False,
+    ) -> None:
+        self.lower, self.upper = bounds
+        self._grid = Grid(bounds, self._ONE)
+        self.centre, self.half_width = self._grid.centre, self._grid.half_width
+        d = self.lower.size
+        longest = math.sqrt(d)
+        self._norm = None if norm is None or norm >= longest else norm
+        longest = longest if self._norm is None else self._norm
+        self._pairs = np.triu_indices(d)
+        weight = 1.0 if pure else math.sqrt(2)
+        self.l2 = constant**2 + longest**2
+        # Of all z of that length, one with equal entries has the largest L1 norm: sum z_i = sqrt(d) * longest.
+        # The products of pairs add up to half of (sum z_i)**2 - sum z_i**2.
+        in_all = math.sqrt(d) * longest
+        self.l1 = constant**2 + weight * constant * in_all + longest**2 + weight * (in_all**2 - longest**2) / 2
+        if not pure:
+            self.l2 = self.l2 * (1 + 1e-12)  # sqrt(2) and its products are rounded
+        one = float(self._ONE)
+        products = np.where(self._pairs[0] == self._pairs[1], 1.0, weight) / one**2
+        self.step = np.concatenate([[constant**2], np.full(d, weight * constant / one), products])
+
+    def __call__(self, block: Block) -> tuple[NDArray[np.float64]]:
+        """The number of rows, sums of z in steps, and sums of products in steps by rows of the upper triangle."""
+        X = block.X[~np.isnan(block.X).any(axis=1)]
+        z = self._grid.unrounded(X)
+        if self._norm is not None:
+            # Rounding makes a row longer by half a step in each column at most.
+            longest = self._norm * self._ONE * (1 - 1e-9) - math.sqrt(z.shape[1]) / 2
+            np.clip(z, -self._ONE, self._ONE, out=z)
+            z *= np.minimum(1.0, longest / np.maximum(l2_norms(z)[:, None], 1.0))
+        z = self._grid.rounded(z)
+        return (np.concatenate([[float(z.shape[0])], z.sum(axis=0), (z.T @ z)[self._pairs]]),)
+
+    def moments(
+        self, steps: NDArray[np.float64]
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+        """The number of rows, the sums of z and the symmetric matrix of products from an array in integer steps.
+
+        Parameters
+        ----------
+        steps : ndarray of shape (n_sums,)
+
+        Returns
+        -------
+        count : ndarray of shape ()
+        first : ndarray of shape (n_features,)
+        products : ndarray of shape (n_features, n_features)
+        """
+        d = self.lower.size
+        products = np.empty((d, d))
+        products[self._pairs] = products.T[self._pairs] = steps[1 + d :] / self._ONE**2
+        return steps[0], steps[1 : 1 + d] / self._ONE, products
+
+
+def _shared_weight(n_features: int, pure: bool) -> float:
+    """The weight of a sum that all features share, such as the count, which deserves more than one feature's share."""
+    return math.sqrt(n_features) if pure else n_features**0.25
+
+
+class Grid:
+    """Features clipped to their bounds and mapped to [-1, 1], in whole steps: sums of them are exact.
+
+    Parameters
+    ----------
+    bounds : tuple of two ndarrays of shape (n_features,)
+        Lower and upper bound of each feature.
+    one : int
+        How many steps half the width of the bounds has.
+
+    Attributes
+    ----------
+    centre, half_width : ndarray of shape (n_features,)
+        Of the bounds: ``centre + half_width * steps / one`` is the feature.
+    """
+
+    def __init__(self, bounds: tuple[NDArray[np.float64], NDArray[np.float64]], one: int) -> None:
+        self._lower, self._upper = lower, upper = bounds
+        self._one = one
+        self.centre, self.half_width = lower / 2 + upper / 2, upper / 2 - lower / 2
+        with np.errstate(divide="ignore", over="ignore"):
+            self._scale = one / self.half_width
+        self._scale[~np.isfinite(self._scale)] = 0.0  # a constant feature sits at the centre
+
+    def steps(self, X: NDArray) -> NDArray:
+        """Rows in whole steps of magnitude `one` at most; NaN where a value is missing."""
+        return self.rounded(self.unrounded(X))
+
+    def unrounded(self, X: NDArray) -> NDArray:
+        """Rows in steps, before rounding."""
+        z = np.clip(X, self._lower, self._upper)
+        z -= self.centre
+        z *= self._scale
+        return z
+
+    def rounded(self, z: NDArray) -> NDArray:
+        """Whole steps: z itself, changed."""
+        np.rint(z, out=z)
+        np.clip(z, -self._one, self._one, out=z)  # the centre of a narrow range far from zero is rounded
+        return z

@@ -7,7 +7,7 @@ from scipy import stats
 from skdp.accounting import Gaussian, Part, Pure, Threshold
 from skdp.accounting.conversions import mu_to_pure
 from skdp.exceptions import PartSpentError
-from skdp.mechanisms import Noise
+from skdp.mechanisms import Noise, Noisy
 
 P_VALUE = 1e-7
 
@@ -44,9 +44,10 @@ def test_noise_lives_on_a_grid_that_all_answers_share(epsilon):
     assert (noisy.std / math.sqrt(2) / grid).min() >= 2**20 * (1 - 1e-12)
 
 
-def test_too_small_an_epsilon_is_refused():
+@pytest.mark.parametrize("n_answers", [1, 0])  # as many as there are values to discover: private
+def test_too_small_an_epsilon_is_refused(n_answers):
     with pytest.raises(ValueError, match=r"epsilon is too small .* Raise epsilon"):
-        Noise(0).add(Part("moments", Pure(1e-15)), np.zeros(1), l1=1.0, l2=1.0)
+        Noise(0).add(Part("moments", Pure(1e-15)), np.zeros(n_answers), l1=1.0, l2=1.0)
 
 
 def test_a_part_pays_once():
@@ -70,14 +71,38 @@ def test_threshold_hides_a_label_that_one_row_carries(mu):
     noise, passed = Noise(0), 0
     for _ in range(20):
         counts = np.ones(10_000)
-        passed += noise.above_threshold(Part("labels", Threshold(mu, delta)), counts).sum()
+        passed += np.count_nonzero(noise.above_threshold(Part("labels", Threshold(mu, delta)), counts))
     assert stats.binomtest(int(passed), 200_000, delta, alternative="greater").pvalue > P_VALUE
     assert passed > 100  # the threshold is not needlessly high
 
 
 def test_threshold_lets_frequent_labels_pass():
-    passed = Noise(0).above_threshold(Part("labels", Threshold(0.1, 1e-7)), np.array([1000.0, 1.0, 500.0]))
-    assert passed.tolist() == [True, False, True]
+    released = Noise(0).above_threshold(Part("labels", Threshold(0.1, 1e-7)), np.array([1000.0, 1.0, 500.0]))
+    assert (released > 0).tolist() == [True, False, True]
+    assert released[0] != 1000.0
+    assert released[0] == pytest.approx(1000, abs=100)
+
+
+@pytest.mark.parametrize("n_columns", [1, 3, 40])
+@pytest.mark.parametrize(("mu", "delta"), [(0.05, 1e-7), (1.0, 1e-3), (1e3, 1e-12)])
+def test_what_one_row_brings_passes_with_at_most_delta(monkeypatch, mu, delta, n_columns):
+    """All its columns together, exactly: one value passes with the tail of its noise above the threshold."""
+    add = Noise.add
+    scale = math.sqrt(n_columns) / mu
+    candidates = 1 + scale * np.linspace(0, 10, 200_001)
+
+    def without_noise(self, part, answer, **sensitivity):
+        noisy = add(self, part, np.zeros_like(answer), **sensitivity)
+        return Noisy(np.array(answer), noisy.std)
+
+    monkeypatch.setattr(Noise, "add", without_noise)
+    released = Noise(0).above_threshold(Part("c", Threshold(mu, delta)), candidates, n_columns=n_columns)
+    threshold = released[released > 0].min() - scale * 5e-5  # the first candidate above it is a step later at most
+    assert n_columns * stats.norm.sf((threshold - 1) / scale) == pytest.approx(delta, rel=2e-3)
+    monkeypatch.undo()
+    part = Part("c", Threshold(mu, delta))
+    spread = Noise(0).above_threshold(part, np.full(2000, math.ceil(2 + 100 * scale)), n_columns=n_columns).std()
+    assert spread == pytest.approx(scale, rel=0.1)
 
 
 def permute_and_flip(epsilon, scores):

@@ -24,7 +24,8 @@ from skdp.linear_model._losses import (
 from skdp.linear_model._mechanisms import Problem
 from skdp.linear_model._objective import LinearObjective, minimise
 from skdp.mechanisms import Noise
-from skdp.rows import ClassMoments, Histogram, Rows, bounds
+from skdp.rows import ClassMoments, Histogram, Rows, bounds, distributions
+from skdp.rows.queries import FirstMoments
 from skdp.svm import LinearSVC
 
 settings.register_profile("here", deadline=None, derandomize=True, max_examples=60,
@@ -70,6 +71,18 @@ def test_class_moments(data, bounds, weights):
     assert_within(ClassMoments(bounds, 2, weights), *data)
 
 
+@given(
+    neighbours(values=st.one_of(st.just(math.nan), finite)),
+    st.sampled_from(BOUNDS),
+    st.tuples(*[st.floats(0.1, 10)] * 3),
+)
+def test_class_moments_of_features_that_may_be_missing(data, bounds, weights):
+    query = ClassMoments(bounds, 2, weights, missing=True)
+    assert_within(query, *data)
+    without = ClassMoments(bounds, 2, weights)
+    assert (query.l1, query.l2) == (without.l1, without.l2)  # counting what is missing costs nothing
+
+
 @given(st.floats(-1e17, 1e17), st.integers(0, 3), st.booleans())
 def test_class_moments_of_ranges_as_narrow_as_floats(lower, ulps, high):
     upper = lower
@@ -86,6 +99,23 @@ def test_class_moments_sensitivity_is_reached():
     l1, l2 = assert_within(query, X, np.array([0, 1]))
     assert l1 == pytest.approx(1)
     assert l2 == pytest.approx(1)
+    query = ClassMoments((np.full(3, -1.0), np.full(3, 1.0)), 2, (1.0, 1.5, 1.0), missing=True)
+    X[1] = np.nan
+    assert assert_within(query, X, np.array([0, 1]))[1] == pytest.approx(1)
+
+
+@given(neighbours(values=st.floats(allow_infinity=False)), st.sampled_from(BOUNDS), st.booleans(), st.booleans())
+def test_first_moments(data, bounds, pure, missing):
+    X, y = data
+    X = X if missing else np.nan_to_num(X)
+    assert_within(FirstMoments(bounds, 2, pure=pure, missing=missing), X, y)
+
+
+@pytest.mark.parametrize("missing", [False, True])
+def test_first_moments_sensitivity_is_reached(missing):
+    query = FirstMoments((np.full(3, -1.0), np.full(3, 1.0)), 2, pure=False, missing=missing)
+    for row in ([1.0, -1.0, 7.0], [1.0, np.nan, np.nan])[: 1 + missing]:
+        assert assert_within(query, np.array([[0.1, 0.2, 0.3], row]), np.array([0, 1])) == pytest.approx((1, 1))
 
 
 @given(neighbours())
@@ -105,21 +135,34 @@ class RecordingNoise(Noise):
         return noisy._replace(value=np.zeros_like(answer))
 
 
-@given(neighbours())
-def test_private_bounds_touch_one_bin_a_feature(data):
-    """Both histograms of both estimates, on real neighbours, with the same noise."""
+def assert_one_bin_a_feature(estimate, X):
+    """All histograms of an estimate, on real neighbours, with the same noise."""
     from skdp.accounting import Gaussian, Part
 
+    answers = []
+    for rows in (X, X[:-1]):
+        noise = RecordingNoise(0)
+        estimate(Rows(rows, norms=estimate is bounds.row_norm), Part("bounds", Gaussian(1.0)), noise)
+        answers.append(noise.released)
+    for (more, l1, l2), (fewer, *_) in zip(*answers, strict=True):
+        assert np.abs(more - fewer).sum() <= l1
+        assert np.linalg.norm(more - fewer) <= l2 * (1 + 1e-12)
+        assert (np.abs(more - fewer).sum(axis=1) <= 1).all()
+
+
+@given(neighbours())
+def test_private_bounds_touch_one_bin_a_feature(data):
     X, _ = data
     for estimate in (bounds.feature_bounds, bounds.row_norm):
-        answers = []
-        for rows in (X, X[:-1]):
-            noise = RecordingNoise(0)
-            estimate(Rows(rows, norms=True), Part("bounds", Gaussian(1.0)), noise)
-            answers.append(noise.released)
-        for (more, l1, l2), (fewer, *_) in zip(*answers, strict=True):
-            assert np.abs(more - fewer).sum() <= l1
-            assert np.linalg.norm(more - fewer) <= l2 * (1 + 1e-12)
+        assert_one_bin_a_feature(estimate, X)
+
+
+@settings(max_examples=8)
+@given(neighbours())
+def test_private_distributions_touch_one_bin_a_feature(data):
+    X, _ = data
+    for values in (X, np.where(X > 1e-3, X, np.nan)):
+        assert_one_bin_a_feature(distributions, values)
 
 
 @given(neighbours(), st.floats(1e-3, 1e3))

@@ -17,6 +17,8 @@ from skdp.rows import check_classes, check_labels, discover, encode
         ([1, 0], ["0", "1"], [-1, -1]),
         ([True, False], [False, True], [1, 0]),
         (np.array(["b", "a"], dtype=object), [0, 1], [-1, -1]),
+        (["b", "a"], np.array([], dtype=str), [-1, -1]),
+        ([1.0, 0.0], np.array([]), [-1, -1]),
     ],
 )
 def test_encode(y, classes, codes):
@@ -31,6 +33,8 @@ def test_classes_are_sorted_and_checked():
         check_classes([[0, 1]])
     with pytest.raises(ValueError, match="must be a list of labels"):
         check_classes([])
+    with pytest.raises(ValueError, match="categories must not repeat"):
+        check_classes([0, 1, 0], "categories")
 
 
 def test_targets_that_are_no_labels():
@@ -49,3 +53,21 @@ def test_discovered_labels_are_no_wider_than_themselves():
 def test_discovery_keeps_frequent_labels():
     y = np.repeat([3, 1, 7], [500, 400, 1])
     assert discover(y, Part("labels", Threshold(0.2, 1e-7)), Noise(0)).tolist() == [1, 3]
+
+
+@pytest.mark.parametrize(
+    "y",
+    [
+        np.repeat([b"1", b"2", b"rare and long"], [500, 400, 1]),
+        np.repeat(np.array(["1", "2", "3"], dtype=object), [500, 400, 1]),
+        np.repeat(np.array([1, 2, 250], dtype=np.uint8), [500, 400, 1]),
+        np.repeat(np.array([-1.0, 0.0, 7.0], dtype=np.float32), [500, 400, 1]),
+        np.repeat([False, True], [500, 400]),
+    ],
+    ids=lambda y: str(y.dtype),
+)
+def test_discovered_labels_are_as_y_holds_them(y):
+    labels = discover(y, Part("labels", Threshold(0.2, 1e-7)), Noise(0))
+    assert labels.dtype.type == y.dtype.type
+    assert labels.tolist() == np.unique(y).tolist()[:2]
+    assert encode(y, labels)[:900].tolist() == [0] * 500 + [1] * 400

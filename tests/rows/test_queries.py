@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 
 from skdp.rows import ClassMoments, Histogram, Rows
+from skdp.rows.queries import EdgeHistogram
 
 
 def test_class_moments_are_the_moments():
@@ -29,3 +30,14 @@ def test_histogram_counts_each_column():
     answer = query.answer(Rows(np.array([[0.0, 2.0], [1.0, 2.0], [2.0, 2.0]])))
     assert answer.tolist() == [[1, 1, 1], [0, 0, 3]]
     assert (query.l1, query.l2) == (2, pytest.approx(np.sqrt(2)))
+
+
+@pytest.mark.parametrize("order", ["C", "F"])
+def test_histogram_between_edges(order):
+    X = np.array([[0.0, np.nan], [1.0, -0.0], [0.9, 5.0], [1e308, -1e308]], order=order)
+    edges = np.array([[0.0, 1.0, np.inf, np.inf], [0.0, 0.0, 5e-324, np.inf]])
+    query = EdgeHistogram(edges)
+    assert query.answer(Rows(X)).tolist() == [[0, 2, 2, 0], [1, 0, 1, 1]]
+    assert (query.l1, query.l2) == (2, pytest.approx(np.sqrt(2)))
+    clipped = EdgeHistogram(edges, (np.array([0.5, 0.0]), np.array([0.9, 1.0])))
+    assert clipped.answer(Rows(X)).tolist() == [[0, 4, 0, 0], [0, 0, 2, 1]]
