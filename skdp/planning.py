@@ -206,10 +206,12 @@ def _remedy(estimator: Any) -> str:
         return "its default final estimator is not private. Pass one of skdp, such as LogisticRegression"
     if type(estimator) in (feature_extraction.image.PatchExtractor, decomposition.SparseCoder):
         return f"{type(estimator).__name__} does not treat each row by itself. Use it before, on public data only"
+    counterpart = _private_counterpart(type(estimator))
     if type(estimator) in _DATA_FREE:
+        private = "" if counterpart is None else f", or use {counterpart}"
         return (
             f"{type(estimator).__name__} learns from the data with these parameters. Give it all that it would learn, "
-            "such as its categories"
+            f"such as its categories{private}"
         )
     parameters = estimator.get_params() if hasattr(estimator, "get_params") else {}
     if any(isinstance(value, PrivateEstimator) for value in parameters.values()):
@@ -217,9 +219,8 @@ def _remedy(estimator: Any) -> str:
             f"it is unknown how often {type(estimator).__name__} fits its estimator on which rows. Take it out of the "
             "pipeline, with an accountant on its estimator"
         )
-    name = _private_counterpart(type(estimator))
-    if name is not None:
-        return f"{type(estimator).__name__} learns from the data without noise. Use {name}"
+    if counterpart is not None:
+        return f"{type(estimator).__name__} learns from the data without noise. Use {counterpart}"
     return (
         f"{type(estimator).__name__} learns from the data without noise, and skdp has no private one. Use a step that "
         "looks at each row by itself, such as a FunctionTransformer with public numbers"

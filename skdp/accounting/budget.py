@@ -146,12 +146,15 @@ def divide(epsilon: float, delta: float, shares: tuple[Share, ...]) -> events.Pl
     delta : float
         In [0, 1).
     shares : tuple of Share
+        Without any, nothing is released, and that costs nothing.
 
     Returns
     -------
     Plan
         Verified: whatever the shares, the parts add up to no more than the guarantee.
     """
+    if not shares:
+        return events.Plan(0.0, 0.0)
     total = math.fsum(share.weight for share in shares)
     fractions = [share.weight / total for share in shares]
     parts = _pure_parts(epsilon, shares, fractions) if delta == 0 else _parts(epsilon, delta, shares, fractions)

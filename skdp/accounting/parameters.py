@@ -21,7 +21,12 @@ def public_parameters(estimator: BaseEstimator) -> dict[str, Any]:
     dict
         Nested estimators become ``{"estimator": name, **parameters}``; functions and other objects become their names.
     """
-    parameters = {name: value for name, value in estimator.get_params(deep=False).items() if name != "accountant"}
+    return public(estimator.get_params(deep=False))
+
+
+def public(parameters: dict[str, Any]) -> dict[str, Any]:
+    """Parameters as plain data, without an accountant or the value of a random_state."""
+    parameters = {name: value for name, value in parameters.items() if name != "accountant"}
     if parameters.get("random_state") is not None:
         parameters["random_state"] = "given"
     return {name: plain(value) for name, value in parameters.items()}

@@ -146,6 +146,8 @@ class PrivacyReport:
         if math.isinf(self.epsilon):
             some = "Not everything had noise added" if self.releases else "No noise was added"
             return f"{some}: this model is not private."
+        if not self.releases and self.epsilon == self.delta == 0:
+            return "Nothing was learnt from the rows."
         if not self.releases:
             return "The guarantee is taken on trust: what was released is not known."
         if self.secure:

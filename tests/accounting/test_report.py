@@ -48,6 +48,7 @@ def test_report_warns_of_seeds_and_of_no_privacy():
 
 def test_report_of_another_library_is_taken_on_trust():
     assert "taken on trust" in str(PrivacyReport("Model", 1.0, 0.0))
+    assert str(PrivacyReport("Model", 0.0, 0.0)).endswith("Nothing was learnt from the rows.")  # such as public bounds
     event = External({"type": "LaplaceDpEvent"})
     report = dataclasses.replace(REPORT, releases=(dataclasses.replace(REPORT.releases[0], event=event),))
     assert "LaplaceDpEvent" in str(report)
