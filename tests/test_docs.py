@@ -76,8 +76,16 @@ def test_public_objects_have_docstrings(name):
                 assert function.__doc__, f"{name}.{public}.{member}"
 
 
+ALL_MODULES = [m.name for m in pkgutil.walk_packages(skdp.__path__, "skdp.") if not m.name.endswith("__main__")]
+
+
+@pytest.mark.parametrize("name", ALL_MODULES)
+def test_examples_in_docstrings_run(name):
+    assert doctest.testmod(importlib.import_module(name), optionflags=doctest.ELLIPSIS).failed == 0
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("page", ["index.rst", "getting_started.rst", "budgets.rst"])
+@pytest.mark.parametrize("page", sorted(page.name for page in DOCS.glob("*.rst") if ">>>" in page.read_text()))
 def test_examples_run(page):
     failed, attempted = doctest.testfile(str(DOCS / page), module_relative=False, optionflags=doctest.ELLIPSIS)
     assert attempted > 0

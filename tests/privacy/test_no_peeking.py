@@ -8,17 +8,34 @@ import numpy as np
 import pytest
 from sklearn.base import clone, is_regressor
 from sklearn.ensemble import VotingClassifier
+from sklearn.feature_selection import chi2, f_regression
 from sklearn.pipeline import FeatureUnion
 
 from skdp import BudgetAccountant, base
 from skdp.accounting import Gaussian, Part
+from skdp.feature_selection import SelectKBest
+from skdp.impute import SimpleImputer
 from skdp.linear_model import LogisticRegression, PoissonRegressor, SGDClassifier, SGDRegressor
 from skdp.mechanisms import Noise, Noisy
 from skdp.naive_bayes import GaussianNB
 from skdp.pipeline import Pipeline, make_pipeline
-from skdp.preprocessing import StandardScaler
-from skdp.rows import Rows, feature_bounds, row_norm
+from skdp.preprocessing import (
+    Clip,
+    KBinsDiscretizer,
+    MinMaxScaler,
+    OneHotEncoder,
+    QuantileTransformer,
+    RobustScaler,
+    StandardScaler,
+    TargetEncoder,
+)
+from skdp.rows import Rows, distributions, feature_bounds, row_norm
 from skdp.svm import LinearSVC
+
+
+def name_of(estimator):
+    """Without addresses: worker processes must find the same names."""
+    return str(estimator).split(" at 0x")[0]
 
 
 class StubNoise(Noise):
@@ -34,7 +51,7 @@ class StubNoise(Noise):
         self.calls.append((part.name, part.event, shape, l1, l2, np.array(step).tolist()))
         return Noisy(np.linspace(50, 100, int(np.prod(shape))).reshape(shape), real.std)
 
-    def above_threshold(self, part, counts):
+    def above_threshold(self, part, counts, *, n_columns=1):
         part.spend()
         self.calls.append((part.name, part.event))
         return np.isin(np.arange(len(counts)), (0, 1))  # the two most common labels of the data below
@@ -110,7 +127,29 @@ MODELS = [
     GaussianNB(bounds=(-1, 1), classes=[0, 1], priors=[0.5, 0.5]),
     StandardScaler(),
     StandardScaler(delta=0, bounds=(-1, 1)),
+    OneHotEncoder(delta=0, categories=[[0.0], [0.0, 5.0]]),  # see tests/preprocessing for discovered categories
+    TargetEncoder(categories=[[0.0], [0.0, 5.0]]),
+    TargetEncoder(delta=0, categories=[[0.0], [0.0, 5.0]], target_type="continuous"),
+    SimpleImputer(),
+    SimpleImputer(delta=0, bounds=(-1, 1), add_indicator=True, missing_values=0),
+    SimpleImputer(strategy="median"),
+    SimpleImputer(strategy="constant"),
+    SelectKBest(k=1),
+    SelectKBest(chi2, k=1, delta=0, classes=[0, 1, 2]),
+    SelectKBest(f_regression, k=1),
+    MinMaxScaler(),
+    MinMaxScaler(bounds=(-1, 1)),
+    RobustScaler(unit_variance=True),
+    RobustScaler(delta=0, bounds=(-1, 1)),
+    QuantileTransformer(output_distribution="normal"),
+    QuantileTransformer(delta=0, bounds=(-1, 1), n_quantiles=20),
+    KBinsDiscretizer(strategy="uniform"),
+    KBinsDiscretizer(bounds=(-1, 1)),
+    KBinsDiscretizer(delta=0, strategy="kmeans", encode="ordinal"),
+    Clip(),
+    Clip(bounds=(-1, 1)),
     make_pipeline(StandardScaler(), LogisticRegression()),
+    make_pipeline(MinMaxScaler(bounds=(-1, 1)), KBinsDiscretizer(), LogisticRegression()),
     make_pipeline(
         FeatureUnion([("scaled", StandardScaler()), ("same", "passthrough")]),
         VotingClassifier([("lr", LogisticRegression(classes=[0, 1])), ("nb", GaussianNB(classes=[0, 1]))]),
@@ -118,7 +157,7 @@ MODELS = [
 ]
 
 
-@pytest.mark.parametrize("model", MODELS, ids=str)
+@pytest.mark.parametrize("model", MODELS, ids=name_of)
 def test_only_released_values_tell_neighbours_apart(monkeypatch, model):
     stubs = []
     monkeypatch.setattr(base, "Noise", lambda random_state: stubs.append(StubNoise()) or stubs[-1])
@@ -132,7 +171,7 @@ def test_only_released_values_tell_neighbours_apart(monkeypatch, model):
         assert outcomes[0] == outcomes[1]
 
 
-@pytest.mark.parametrize("model", MODELS, ids=str)
+@pytest.mark.parametrize("model", MODELS, ids=name_of)
 def test_every_part_of_the_budget_is_spent_as_the_event_says(monkeypatch, model):
     spent = []
     original = Part.spend
@@ -152,10 +191,11 @@ def test_every_part_of_the_budget_is_spent_as_the_event_says(monkeypatch, model)
     "model",
     [
         GaussianNB(classes=[0, 1]),
+        StandardScaler(),
         SGDClassifier(sampling_rate=0.25, max_weight=2.0, **PUBLIC),
         SGDRegressor(sampling_rate=1),
     ],
-    ids=str,
+    ids=name_of,
 )
 def test_partial_fit_does_not_peek(monkeypatch, model):
     stubs = []
@@ -180,9 +220,10 @@ def test_partial_fit_does_not_peek(monkeypatch, model):
         SGDClassifier(classes=[0, 1], sampling_rate=1),
         SGDRegressor(sampling_rate=1),
         PoissonRegressor(),
+        TargetEncoder(classes=[0, 1]),
         make_pipeline(StandardScaler(), LogisticRegression(classes=[0, 1])),
     ],
-    ids=str,
+    ids=name_of,
 )
 def test_the_spend_is_on_disk_before_the_first_noise(monkeypatch, model):
     accountant = BudgetAccountant(1.0, 1e-6)
@@ -211,6 +252,10 @@ def test_releases_cost_what_the_plan_says(monkeypatch):
     (X, y), _ = next(neighbours())
     for model in (
         GaussianNB(classes=[0, 1]),
+        StandardScaler(),
+        RobustScaler(),
+        KBinsDiscretizer(strategy="uniform"),
+        Clip(),
         LogisticRegression(classes=[0, 1], mechanism="output"),
         LogisticRegression(classes=[0, 1, 2], mechanism="gradient", class_weight="balanced"),
         SGDClassifier(max_iter=2, sampling_rate=0.5, **PUBLIC),
@@ -236,7 +281,7 @@ def test_norms_of_rows_do_not_depend_on_other_rows(order):
 def test_one_wild_row_warns_of_nothing(scale):
     """A warning of an overflow would tell that the row is there."""
     X = np.random.RandomState(0).uniform(1, 2, size=(3000, 2)) * scale
-    for estimate in (feature_bounds, row_norm):
+    for estimate in (feature_bounds, row_norm, distributions):
         with warnings.catch_warnings():
             warnings.simplefilter("error")
             estimate(Rows(np.vstack([X, [1.5e308, 1.0]]), norms=True), Part("bounds", Gaussian(1.0)), Noise(0))
