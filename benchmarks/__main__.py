@@ -15,7 +15,10 @@ from .accuracy import logistic, naive_bayes, pure
 from .data import FOLDER
 from .ledger import ledger
 from .pipelines import pipelines
+from .quantiles import quantiles
+from .raw import raw
 from .sceptic import sceptic
+from .shares import shares
 from .speed import speed
 from .tuning import tuning
 
@@ -28,12 +31,15 @@ def main():
         "naive_bayes": lambda: naive_bayes(options.data, options.splits),
         "pure": lambda: pure(options.data, options.splits),
         "pipelines": lambda: pipelines(options.data, options.splits),
+        "quantiles": lambda: quantiles(options.data, options.splits),
+        "raw": lambda: raw(options.data, options.splits),
         "speed": lambda: speed(options.data),
         "ledger": ledger,
         "sceptic": lambda: sceptic(options.data, options.splits, options.out, options.diffprivlib_python),
         "tuning": lambda: tuning(options.splits),
+        "shares": lambda: shares(options.data, options.splits),
     }
-    long = {"sceptic", "tuning"}
+    long = {"sceptic", "tuning", "shares"}
     parser.add_argument("--data", type=Path, default=FOLDER, metavar="FOLDER", help="where the CSV files are")
     parser.add_argument(
         "--only", choices=sections, help=f"run one section; {', '.join(sorted(long))} only run if named"

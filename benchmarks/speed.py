@@ -11,6 +11,7 @@ import warnings
 import numpy as np
 import sklearn.linear_model
 import sklearn.naive_bayes
+import sklearn.preprocessing
 from scipy import sparse
 from scipy.special import expit
 from sklearn.datasets import make_classification
@@ -20,6 +21,7 @@ from skdp.accounting import divide
 from skdp.linear_model import LogisticRegression
 from skdp.mechanisms import RandomBits, discrete_gaussian
 from skdp.naive_bayes import GaussianNB
+from skdp.preprocessing import OneHotEncoder, StandardScaler
 
 from .data import load
 
@@ -73,6 +75,16 @@ _GAUSSIAN = {
     "GaussianNB()": (GaussianNB(), None, None),
 }
 
+_SCALERS = {
+    "scikit-learn StandardScaler": (sklearn.preprocessing.StandardScaler(), None, None),
+    "StandardScaler(bounds)": (StandardScaler(bounds=_PUBLIC_BOUNDS), 1.0, None),
+    "StandardScaler()": (StandardScaler(), 4.0, None),
+}
+_ENCODERS = {
+    "scikit-learn OneHotEncoder": (sklearn.preprocessing.OneHotEncoder(), None, None),
+    "OneHotEncoder()": (OneHotEncoder(), 2.0, None),
+}
+
 _TINY = {
     "LogisticRegression(classes)": LogisticRegression(classes=[0, 1]),
     "LogisticRegression(classes, data_norm)": LogisticRegression(classes=[0, 1], data_norm=1.0),
@@ -106,7 +118,7 @@ def speed(folder):
     for name, (make, fits) in _DATA.items():
         X, y = make(folder)
         yield (
-            f"Fits of {X.shape[0]} x {X.shape[1]} numbers, {name}: medians of {_ROUNDS} alternating rounds, ratios "
+            f"Fits of {X.shape[0]} x {X.shape[1]}, {name}: medians of {_ROUNDS} alternating rounds, ratios "
             "within a round. Extra memory is the peak of a separate fit beyond X, in MB.",
             _fits(X, y, fits),
         )
@@ -182,19 +194,31 @@ _DATA = {
     "independent normal columns with strong labels (logits of standard deviation 5)": (lambda _: _normal(5), _BINARY),
     "independent normal columns with weak labels (logits of standard deviation 1)": (lambda _: _normal(1), _BINARY),
     "the last ones again": (lambda _: _normal(1), _GAUSSIAN),
+    "the last ones again, scaled": (lambda _: _normal(1), _SCALERS),
+    "strings of 5, 50 and 500 categories, fitted and transformed": (lambda _: _strings(), _ENCODERS),
     "Adult, one-hot": (_adult, _ADULT),
     "images in ten classes": (lambda _: _digits(), _MULTINOMIAL),
     "sparse bags of words": (lambda _: _text(), _TEXT),
 }
 
 
+def _strings():
+    """Three columns of strings, some more frequent than others."""
+    random = np.random.default_rng(0)
+    sizes = (5, 50, 500)
+    columns = [random.zipf(1.5, _N_ROWS) % size for size in sizes]
+    names = [np.array([f"category {i}" for i in range(size)], dtype=object) for size in sizes]
+    return np.column_stack([name[column] for name, column in zip(names, columns, strict=True)]), None
+
+
 def _fits(X, y, fits):
+    task = "fit_transform" if fits is _ENCODERS else "fit"
     seconds = {name: [] for name in fits}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)
         for _ in range(_ROUNDS):
             for name, (estimator, *_) in fits.items():
-                seconds[name].append(_seconds(lambda model=estimator: model.fit(X, y)))
+                seconds[name].append(_seconds(lambda model=estimator: getattr(model, task)(X, y)))
     references = {name: times for name, times in seconds.items() if name.startswith("scikit-learn")}
     first = next(iter(references.values()))
     fastest = np.min(list(references.values()), axis=0)
