@@ -66,7 +66,7 @@ class SampledGaussian:
 class Threshold:
     """Gaussian noisy counts of unknown labels, of which only those above a threshold are released.
 
-    `delta` is the probability that a label held by one single row passes.
+    `delta` is the largest probability that a label passes which one single row brings: in any of its columns.
     """
 
     mu: float
