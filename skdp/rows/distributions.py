@@ -144,7 +144,7 @@ def distributions(
     # Where no rows stand out from the noise, one is as good a guess at the magnitude as any.
     lower, upper = (-np.ones(rows.n_columns), np.ones(rows.n_columns)) if bounds is None else bounds
     position = np.linspace(0.0, 1.0, result.edges.shape[1])
-    uniform = lower[:, None] * (1 - position) + upper[:, None] * position
+    uniform = _between(lower, upper, position)
     found &= result.mass.sum(axis=1) > 0
     edges = np.where(found[:, None], result.edges, uniform)
     mass = np.where(found[:, None], result.mass, 1 / result.mass.shape[1])
@@ -177,12 +177,19 @@ def _first_bins(
         likely = _FAR ** np.insert(np.concatenate([distance[::-1], [0], distance]), minus_one, 0)
         return np.tile(starts, (n_columns, 1)), np.full((n_columns, 1), BEYOND), likely
     lower, upper = bounds
-    position = np.linspace(0.0, 1.0, _LINEAR_BINS + 1)[:, None]
-    linear = ordinals((lower * (1 - position) + upper * position).T)
+    linear = ordinals(_between(lower, upper, np.linspace(0.0, 1.0, _LINEAR_BINS + 1)))
     end = linear[:, -1:] + 1
     others = np.clip([minus, minus + 1, 0, 1], linear[:, :1], end)
     starts = np.sort(np.concatenate([linear, linear[:, :1] + 1, others], axis=1), axis=1)
     return np.minimum(starts, end), end, np.ones(starts.shape[1])
+
+
+def _between(
+    lower: NDArray[np.float64], upper: NDArray[np.float64], position: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Values between bounds, never decreasing, of shape (n_features, n_positions): rounding must not leave them."""
+    values = lower[:, None] * (1 - position) + upper[:, None] * position
+    return np.sort(np.clip(values, lower[:, None], upper[:, None]), axis=1)
 
 
 def _counts(

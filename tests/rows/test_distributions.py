@@ -123,6 +123,17 @@ def test_public_bounds_hold(bounds, event):
         assert result.edges.max() <= bounds[1]
 
 
+@pytest.mark.parametrize("only_range", [False, True])
+def test_a_value_between_equal_bounds_is_the_bound(only_range):
+    equal = np.array([0.1, 7.3, -0.7, 1 / 3])
+    lower, upper = np.append(equal, -1.0), np.append(equal, 1.0)
+    for x in (np.zeros((0, 5)), np.full((3000, 5), 1e3)):
+        part = Part("distributions", Gaussian(1e-3))
+        result = distributions(Rows(x), part, Noise(0), (lower, upper), only_range=only_range)
+        assert_sound(result, 5)
+        assert (result.edges[:4] == equal[:, None]).all()
+
+
 def test_values_outside_public_bounds_count_as_the_nearest():
     x = np.random.RandomState(0).normal(size=20_000)
     found = estimate(x, bounds=(-0.5, 0.25)).quantile([0.1, 0.5, 0.9])[:, 0]
