@@ -151,10 +151,11 @@ class Rows:
                 _add(totals, kernel(block))
             return totals
 
-        results = in_threads(total, self._tasks(sparse))
-        totals = next(results)
-        for others in results:
-            _add(totals, others)
+        with _quiet():
+            results = in_threads(total, self._tasks(sparse))
+            totals = next(results)
+            for others in results:
+                _add(totals, others)
         return tuple(totals)
 
     def release(self, query: "Query", part: Part, noise: Noise, following: int = 0) -> Noisy:
@@ -182,8 +183,9 @@ class Rows:
             for rows, block in self._blocks(task, sparse=True):
                 norms[rows] = l2_norms(block.X)
 
-        for _ in in_threads(fill, self._tasks(sparse=True)):
-            pass
+        with _quiet():
+            for _ in in_threads(fill, self._tasks(sparse=True)):
+                pass
         return norms
 
     def _tasks(self, sparse: bool) -> list[slice]:
@@ -218,6 +220,12 @@ class Rows:
     @property
     def _is_sparse(self) -> bool:
         return sparse.issparse(self._X)
+
+
+def _quiet() -> np.errstate:
+    """Numpy's error state while it computes with rows, whatever the user has set: a warning would tell of a row."""
+    # Of a signalling NaN, for example: R's NA is one.
+    return np.errstate(all="ignore")
 
 
 def _canonical(X: Any) -> Any:

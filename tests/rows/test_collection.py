@@ -161,6 +161,25 @@ def test_kernels_in_threads_keep_the_error_state(monkeypatch):
         Rows(np.full((2000, 2), 1e200)).sum(lambda block: (np.sum(block.X**2, axis=0),))
 
 
+@pytest.mark.parametrize(("dtype", "bits"), [(np.uint64, 0x7FF00000000007A2), (np.uint32, 0x7FA00001)])
+def test_a_signalling_nan_raises_no_warning(dtype, bits):
+    """R's NA is one: a warning would tell that a row has it."""
+    from skdp.preprocessing import StandardScaler
+    from skdp.stats import median
+
+    X = np.full((20, 2), bits, dtype=dtype).view(np.float64 if dtype is np.uint64 else np.float32)
+    for fit in (StandardScaler().fit, StandardScaler(bounds=(-1, 1)).fit, median):
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            fit(X)
+
+
+def test_the_users_error_state_does_not_reach_kernels():
+    with np.errstate(all="raise"):
+        Rows(np.array([[1e-300, 1e300]])).sum(lambda block: (np.sum(block.X**2, axis=0),))
+        Rows(np.array([[1e-300, 1e300]]), norms=True)
+
+
 def test_too_many_rows_for_exact_sums(monkeypatch):
     monkeypatch.setattr(collection, "MAX_ROWS", 3)
     with pytest.raises(ValueError, match="At most 2\\*\\*28 rows"):
