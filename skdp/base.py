@@ -257,7 +257,8 @@ class PrivateTransformer(TransformerMixin, PrivateEstimator):
             of the row.
         """
         plain = self.to_sklearn()
-        with np.errstate(over="ignore"), config_context(transform_output="default"):
+        # A warning of finite values whose sum is not, or of one that overflows, would tell of rows, too.
+        with np.errstate(all="ignore"), config_context(transform_output="default"):
             rows = plain.transform(X)
         if isinstance(rows, np.ndarray) and rows.dtype.kind == "f":
             largest = np.finfo(rows.dtype).max

@@ -252,6 +252,20 @@ class SelectKBest(SelectorMixin, PrivateTransformer):
     def _sklearn_counterpart(self) -> feature_selection.SelectKBest:
         return feature_selection.SelectKBest(self.score_func, k=self.k)
 
+    def transform(self, X: ArrayLike) -> Any:
+        """Keep the selected features.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+
+        Returns
+        -------
+        array-like of shape (n_samples, n_selected_features)
+        """
+        with np.errstate(all="ignore"):  # a warning of finite values whose sum is not would tell of rows
+            return super().transform(X)
+
     def _get_support_mask(self) -> NDArray[np.bool_]:
         return self.to_sklearn().get_support()
 

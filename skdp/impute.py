@@ -334,7 +334,8 @@ class SimpleImputer(PrivateTransformer):
 
             return pd.isna(X)
         indicator = impute.MissingIndicator(missing_values=missing, features="all", sparse=False)
-        return indicator.set_output(transform="default").fit_transform(X)
+        with np.errstate(all="ignore"):  # of finite values whose sum is not, numpy would warn
+            return indicator.set_output(transform="default").fit_transform(X)
 
     def _missing_in(self, X: NDArray) -> Any:
         """What stands for a missing value in an array: there is no pandas.NA among floats."""

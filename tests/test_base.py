@@ -7,7 +7,9 @@ import pytest
 from sklearn import linear_model, naive_bayes
 from sklearn.datasets import make_classification
 
-from skdp import BudgetAccountant
+from skdp import BudgetAccountant, preprocessing
+from skdp.feature_selection import SelectKBest
+from skdp.impute import SimpleImputer
 from skdp.linear_model import LogisticRegression, SGDClassifier, SGDRegressor
 from skdp.naive_bayes import GaussianNB
 from skdp.preprocessing import StandardScaler
@@ -55,3 +57,22 @@ def test_a_changed_intercept_is_refused_before_the_spend(fit_intercept):
         with pytest.raises(ValueError, match="fit_intercept differs"):
             model.set_params(fit_intercept=not fit_intercept).partial_fit(X[:500], y[:500])
         assert len(accountant.entries()) == spent
+
+
+@pytest.mark.parametrize(
+    "transformer",
+    [
+        preprocessing.StandardScaler(bounds=(-1, 1)),
+        SimpleImputer(bounds=(-1, 1)),
+        SelectKBest(k=1, classes=[0, 1], bounds=(-1, 1)),
+        preprocessing.OneHotEncoder(categories=[[0.0, 1.0]], handle_unknown="ignore"),
+        preprocessing.TargetEncoder(categories=[[0.0, 1.0]], classes=[0, 1]),
+    ],
+    ids=lambda transformer: type(transformer).__name__,
+)
+def test_finite_values_whose_sum_is_not_raise_no_warning(transformer):
+    """It would tell of rows, in the middle of a pipeline's fit."""
+    X = np.repeat([[1e308], [-1e308]], 200, axis=0)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        transformer.fit(X, np.arange(400) % 2).transform(X)

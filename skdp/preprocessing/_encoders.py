@@ -146,8 +146,8 @@ class PrivateEncoder(CategoricalTransformer):
             If handle_unknown="error" and X holds values that are not in `categories`.
         """
         encoder = self.to_sklearn()
-        with warnings.catch_warnings():
-            # In a pipeline's fit, it would tell of columns in which rows have rare values.
+        with warnings.catch_warnings(), np.errstate(all="ignore"):
+            # In a pipeline's fit, it would tell of columns in which rows have rare values; and numpy's, of large ones.
             warnings.filterwarnings("ignore", "Found unknown categories", UserWarning)
             try:
                 return encoder.transform(X)
@@ -275,6 +275,7 @@ def _check_given(given: list[Any], columns: list[np.ndarray]) -> list[np.ndarray
     return typed
 
 
+@np.errstate(all="ignore")  # a warning of finite values whose sum is not would tell of rows
 def columns_of(X: Any) -> list[np.ndarray]:
     """The columns of X with their own dtypes, as scikit-learn's encoders see them.
 

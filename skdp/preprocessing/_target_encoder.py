@@ -257,7 +257,8 @@ class TargetEncoder(CategoricalTransformer):
     def _check_data(self, X: ArrayLike, y: Any) -> _TargetData:
         self._checked_data(X, y, skip_check_array=True)  # whether there is a y
         data = super()._check_data(X, y)
-        y = column_or_1d(check_array(y, ensure_2d=False, dtype=np.float64 if self._continuous else None), warn=True)
+        with np.errstate(all="ignore"):  # as in `columns_of`
+            y = column_or_1d(check_array(y, ensure_2d=False, dtype=np.float64 if self._continuous else None), warn=True)
         check_consistent_length(X, y)
         check_n_rows(y)
         bounds = check_bounds(self.bounds_y, 1) if self._continuous and self.bounds_y is not None else None
@@ -313,6 +314,7 @@ class TargetEncoder(CategoricalTransformer):
         ]
         self._encoder = self._plain(known)
 
+    @np.errstate(all="ignore")  # as in `columns_of`
     def _cells(self, X: Any, known: list[np.ndarray]) -> NDArray[np.float64]:
         """The position of each value among the known categories of its feature, and behind them for other values."""
         unknown, missing = -1, -2
