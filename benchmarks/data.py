@@ -73,15 +73,38 @@ def load(name, folder=FOLDER):
     raise ValueError(f"There is no data set {name!r}.")
 
 
-def _from_table(folder, stem):
+def table_of(folder, stem):
+    """A table as it is read from its file, and what is publicly known about it.
+
+    Parameters
+    ----------
+    folder : pathlib.Path
+        Where the CSV files and `schemas.json` are.
+    stem : {"adult", "bank_full", "california_housing"}
+
+    Returns
+    -------
+    table : pandas.DataFrame
+        Numeric and categorical columns; missing values where the numbers of California housing have them.
+    y : ndarray of shape (n_samples,)
+        The target: 1 for its positive label, or numbers.
+    schema : dict
+    """
     schema = json.loads((folder / "schemas.json").read_text(encoding="utf-8"))[stem]
-    table = pd.read_csv(folder / f"{stem}.csv.gz", keep_default_na=False)
+    table = pd.read_csv(folder / f"{stem}.csv.gz", keep_default_na=stem == "california_housing")
+    y = table[schema["target"]]
+    if "positive" in schema:
+        y = (y.str.strip() == schema["positive"]).astype(int)
+    return table[[*schema["numeric"], *schema["categorical"]]], y.to_numpy(), schema
+
+
+def _from_table(folder, stem):
+    table, y, schema = table_of(folder, stem)
     numeric = np.column_stack([_scaled(table[column], *ends) for column, ends in schema["numeric"].items()])
     one_hot = np.column_stack(
         [table[column].str.strip() == value for column, values in schema["categorical"].items() for value in values]
     )
     lower = np.repeat([-1.0, 0.0], [numeric.shape[1], one_hot.shape[1]])
-    y = (table[schema["target"]].str.strip() == schema["positive"]).to_numpy(dtype=int)
     return Dataset(np.hstack([numeric, one_hot]), y, (lower, np.ones_like(lower)), [0, 1], 0.2, 10)
 
 

@@ -1,13 +1,13 @@
 """Private quantiles of raw columns, whose range nobody knows: the tails, the medians and the deciles."""
 
-import json
-
 import numpy as np
 import pandas as pd
 
 from skdp.accounting import Budget, Share, divide
 from skdp.mechanisms import Noise
 from skdp.rows import Rows, distributions
+
+from .data import table_of
 
 _TABLES = {"Adult": "adult", "Bank marketing": "bank_full", "California housing": "california_housing"}
 _DECILES = np.arange(1, 10) / 10
@@ -59,8 +59,8 @@ def quantiles(folder, n_splits=None):
 
 
 def _numeric(folder, stem):
-    schema = json.loads((folder / "schemas.json").read_text(encoding="utf-8"))[stem]
-    return pd.read_csv(folder / f"{stem}.csv.gz")[list(schema["numeric"])].astype(float)
+    table, _, schema = table_of(folder, stem)
+    return table[list(schema["numeric"])].astype(float)
 
 
 def _synthetic(n):

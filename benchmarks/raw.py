@@ -1,9 +1,6 @@
 """From a raw data frame to a private model: what public knowledge buys, and how the steps should share a budget."""
 
-import json
-
 import numpy as np
-import pandas as pd
 from sklearn import compose, impute, linear_model, pipeline, preprocessing
 from sklearn.metrics import accuracy_score, r2_score, roc_auc_score
 from sklearn.model_selection import train_test_split
@@ -12,6 +9,8 @@ from skdp.impute import SimpleImputer
 from skdp.linear_model import LogisticRegression, SGDRegressor
 from skdp.pipeline import make_pipeline
 from skdp.preprocessing import OneHotEncoder, QuantileTransformer, StandardScaler
+
+from .data import table_of
 
 DELTA = 1e-6
 
@@ -43,16 +42,6 @@ def raw(folder, n_splits=None):
         f"SGDRegressor under one budget, delta=1e-6: R2, medians of {n_splits} splits.",
         _california(folder, n_splits),
     )
-
-
-def table_of(folder, stem):
-    """A table as it is read from its file, its target apart, and its schema."""
-    schema = json.loads((folder / "schemas.json").read_text(encoding="utf-8"))[stem]
-    table = pd.read_csv(folder / f"{stem}.csv.gz", keep_default_na=stem == "california_housing")
-    y = table[schema["target"]]
-    if "positive" in schema:
-        y = (y.str.strip() == schema["positive"]).to_numpy(dtype=int)
-    return table[[*schema["numeric"], *schema["categorical"]]], np.asarray(y), schema
 
 
 def knowledge(schema, *, ranges, categories):

@@ -19,7 +19,8 @@ from skdp.preprocessing import (
     TargetEncoder,
 )
 
-from .raw import DELTA, columns, knowledge, table_of
+from .data import table_of
+from .raw import DELTA, columns, knowledge
 
 EPSILONS = (0.3, 1.0, 3.0)
 WEIGHTS = (0.03, 0.1, 0.3, 1.0)
