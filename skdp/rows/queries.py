@@ -185,22 +185,27 @@ class ClassMoments(Query):
 
         And n_features more, the numbers of missing values, if there may be any.
         """
+        z, member, (count, first, *missing) = self._first(block)
+        np.multiply(z, z, out=z)
+        present = count - missing[0] if self._missing else count
+        second = member @ z - present * (self._ONE**2 / 2)
+        return (np.hstack([count, first, second, *missing]),)
+
+    def _first(self, block: Block) -> tuple[NDArray[np.float64], NDArray[np.float64], list[NDArray[np.float64]]]:
+        """Features in steps, 0 where one is missing; who is in which class; and the sums without squares."""
         z = self._grid.steps(block.X)
         if block.y is None:
             member = np.ones((1, z.shape[0]))
         else:
             member = (block.y == np.arange(self._n_classes)[:, None]).astype(np.float64)
-        count = member.sum(axis=1, keepdims=True)
         absent = np.isnan(z) if self._missing else np.zeros(0)
         any_absent = absent.any()
         if any_absent:
             z[absent] = 0.0
-        first = member @ z
-        np.multiply(z, z, out=z)
-        missing = member @ absent if any_absent else np.zeros_like(first)
-        second = member @ z - (count - missing) * (self._ONE**2 / 2)
-        sums = [count, first, second, missing] if self._missing else [count, first, second]
-        return (np.hstack(sums),)
+        sums = [member.sum(axis=1, keepdims=True), member @ z]
+        if self._missing:
+            sums.append(member @ absent if any_absent else np.zeros_like(sums[1]))
+        return z, member, sums
 
     def moments(
         self, steps: NDArray[np.float64]
@@ -275,8 +280,8 @@ class FirstMoments(ClassMoments):
 
     def __call__(self, block: Block) -> tuple[NDArray[np.float64]]:
         """Sums of shape (n_classes, 1 + n_features), and the numbers of missing values, if there may be any."""
-        (sums,) = super().__call__(block)
-        return (np.delete(sums, self._squares, axis=1),)
+        _, _, sums = self._first(block)
+        return (np.hstack(sums),)
 
     def estimate(self, steps: NDArray[np.float64], std: NDArray[np.float64]) -> Moments:
         """Counts and means of z from noisy sums: post-processing. The variances are not a number."""
