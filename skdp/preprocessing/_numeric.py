@@ -13,7 +13,7 @@ from ..base import PrivateTransformer
 from ..mechanisms import Noise
 from ..rows import Rows, check_bounds, check_n_rows, feature_bounds
 
-_BOUNDS_SHARE = 0.3  # of mu squared, where bounds are not public; the rest, 0.7, needs less than the range does
+BOUNDS_SHARE = 0.3  # of mu squared, where bounds are not public: the rest needs less than the range does
 
 Bounds = tuple[NDArray[np.float64], NDArray[np.float64]]
 
@@ -58,7 +58,7 @@ class NumericTransformer(PrivateTransformer):
 
     def _bounds_shares(self) -> list[Share]:
         """The part of the budget that estimates bounds, if they are not public."""
-        return [] if self.bounds is not None else [Share("bounds", _BOUNDS_SHARE)]
+        return [] if self.bounds is not None else [Share("bounds", BOUNDS_SHARE)]
 
     def _bounds_of(self, data: NumericData, budget: Budget, noise: Noise) -> Bounds:
         """The public bounds, or an estimate for the budget's part."""

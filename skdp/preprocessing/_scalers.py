@@ -13,7 +13,7 @@ from .._sklearn_compat import validate_parameters
 from ..accounting import Budget, BudgetAccountant, PrivacyReport, Share
 from ..mechanisms import Noise, Noisy
 from ..rows import ClassMoments, Rows, distributions
-from ._numeric import NumericData, NumericTransformer, check_increasing
+from ._numeric import BOUNDS_SHARE, NumericData, NumericTransformer, check_increasing
 
 
 class StandardScaler(OneToOneFeatureMixin, NumericTransformer):
@@ -173,7 +173,7 @@ class StandardScaler(OneToOneFeatureMixin, NumericTransformer):
         self._released = released
 
     def _shares(self) -> list[Share]:
-        return [*self._bounds_shares(), Share("moments", 0.7)]
+        return [*self._bounds_shares(), Share("moments", 1 - BOUNDS_SHARE)]
 
     def _sklearn_counterpart(self) -> preprocessing.StandardScaler:
         return preprocessing.StandardScaler(with_mean=self.with_mean, with_std=self.with_std)
