@@ -38,14 +38,14 @@ def members(splitter, rows):
 
 @pytest.mark.parametrize("where", [0, 7, 20])
 def test_one_more_row_moves_no_other(monkeypatch, where):
-    from skdp import model_selection
+    from skdp.model_selection import _split
 
     rows = np.arange(20)
     more = np.insert(rows, where, 99)
     coins = np.random.RandomState(0).randint(3, size=20)
-    monkeypatch.setattr(model_selection, "RandomBits", lambda seed: Coins(coins))
+    monkeypatch.setattr(_split, "RandomBits", lambda seed: Coins(coins))
     before = members(BernoulliSplit(3), rows)
-    monkeypatch.setattr(model_selection, "RandomBits", lambda seed: Coins(np.insert(coins, where, 1)))
+    monkeypatch.setattr(_split, "RandomBits", lambda seed: Coins(np.insert(coins, where, 1)))
     after = members(BernoulliSplit(3), more)
     assert [fold - {99} for fold in after] == before
     if where < 20:  # folds by position are not like that

@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.model_selection import BaseCrossValidator
 from sklearn.utils import check_array
 
-from .mechanisms import RandomBits
+from ..mechanisms import RandomBits
 
 
 class BernoulliSplit(BaseCrossValidator):
