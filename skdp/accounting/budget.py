@@ -2,17 +2,25 @@
 
 import functools
 import math
-from collections.abc import Iterable
-from dataclasses import dataclass, replace
-from typing import Any
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, fields, replace
+from typing import Any, TypeAlias
 
 from scipy.optimize import brentq
 
 from ..exceptions import PartSpentError
 from . import conversions, events, objectives
+from .objectives import ObjectivePerturbation
 
 # Discovering unknown labels may fail with this share of delta; the rest belongs to the noise.
 _THRESHOLD_DELTA_SHARE = 0.1
+
+# Of mu squared, where trials of a search may perturb an objective. At 16 trials it halves the penalty that they need,
+# which is then nearly as small as the one that suits their noise.
+FLOOR_RESERVE = 0.05
+_HALVINGS = 30
+
+Named: TypeAlias = tuple[str, events.Event]
 
 
 @dataclass(frozen=True)
@@ -161,6 +169,48 @@ def divide(epsilon: float, delta: float, shares: tuple[Share, ...]) -> events.Pl
     plan = events.Plan(float(epsilon), float(delta), tuple(parts))
     plan.verify()
     return plan
+
+
+def divide_within(guarantees: Sequence[tuple[float, float]], shares: tuple[Share, ...]) -> tuple[Named, ...]:
+    """Divide what several guarantees at once leave over the releases of a fit: one trial of a search.
+
+    Parameters
+    ----------
+    guarantees : sequence of (float, float)
+        Pairs (epsilon, delta) that the parts have to meet all, see `selection.trial_guarantees`.
+    shares : tuple of Share
+
+    Returns
+    -------
+    tuple of (str, event) pairs
+        The smaller one of what each guarantee alone allows, part by part.
+    """
+    plans = [divide(epsilon, delta, shares).parts for epsilon, delta in guarantees]
+    parts = [(same[0][0], _smallest([event for _, event in same])) for same in zip(*plans, strict=True)]
+    if len(plans) == 1 or not any(isinstance(event, ObjectivePerturbation) for _, event in parts):
+        return tuple(parts)
+
+    def with_floors(scale: float) -> tuple[Named, ...]:
+        return tuple(
+            (name, replace(event, floor=scale * event.floor) if isinstance(event, ObjectivePerturbation) else event)
+            for name, event in parts
+        )
+
+    def fits(scale: float) -> bool:
+        chosen = [event for _, event in with_floors(scale)]
+        return all(events.delta_of(chosen, epsilon) <= delta for epsilon, delta in guarantees)
+
+    low, high = 0.0, 1.0
+    for _ in range(_HALVINGS):
+        middle = (low + high) / 2
+        low, high = (middle, high) if fits(middle) else (low, middle)
+    return with_floors(low)
+
+
+def _smallest(same: list[events.Event]) -> events.Event:
+    """An event with the smallest of each amount, but the floor of the last."""
+    names = {"mu", "epsilon", "delta"} & {field.name for field in fields(same[0])}
+    return replace(same[-1], **{name: min(getattr(event, name) for event in same) for name in names})
 
 
 def _pure_parts(epsilon: float, shares: Iterable[Share], fractions: list[float]) -> list[tuple[str, events.Event]]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
-from .rendering import OTHER, OTHER_COLOUR, add_up, colours_of
+from .rendering import OTHER, OTHER_COLOUR, add_up, colours_of, pyplot
 from .summary import UNNAMED, instant, short
 
 if TYPE_CHECKING:
@@ -113,11 +113,11 @@ class BudgetDisplay:
         """
         if against not in ("auto", "time", "number"):
             raise ValueError(f"against must be 'auto', 'time' or 'number'. Got {against!r} instead.")
-        pyplot = _pyplot()
+        plt = pyplot(type(self).__name__)
         if ax is None:
-            _, ax = pyplot.subplots(figsize=(8, 4.5), layout="constrained")
+            _, ax = plt.subplots(figsize=(8, 4.5), layout="constrained")
         self.ax_, self.figure_ = ax, ax.figure
-        ink = pyplot.rcParams["text.color"]
+        ink = plt.rcParams["text.color"]
 
         edges = self._draw_axis(ax, against)
         charges = np.array(self.charges, dtype=float)
@@ -182,11 +182,3 @@ class BudgetDisplay:
 def _text(name: str) -> str:
     """A name as a figure can show it: a dollar sign begins a formula, an underscore once hid a legend's entry."""
     return (" " if name.startswith("_") else "") + short(name, 28).replace("$", r"\$")
-
-
-def _pyplot() -> Any:
-    try:
-        from matplotlib import pyplot
-    except ImportError as error:
-        raise ImportError("BudgetDisplay needs matplotlib. Run: python -m pip install matplotlib") from error
-    return pyplot

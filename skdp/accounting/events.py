@@ -8,13 +8,13 @@ import dataclasses
 import functools
 import math
 import typing
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from scipy.optimize import bisect
 
-from . import conversions, objectives
+from . import conversions, objectives, selection
 from .objectives import ObjectivePerturbation
 from .parameters import plain
 
@@ -134,11 +134,53 @@ class Plan:
             )
 
 
-Event: TypeAlias = Gaussian | Pure | ObjectivePerturbation | SampledGaussian | Threshold | NonPrivate | External | Plan
+@dataclass(frozen=True)
+class Disjoint:
+    """Releases on disjoint sets of rows: a row takes part in one branch, chosen by a coin of its own.
+
+    Parameters
+    ----------
+    branches : tuple of (str, parts) pairs
+        Which rows, and what is released from them: (name, event) pairs.
+    """
+
+    branches: tuple[tuple[str, tuple[tuple[str, "Event"], ...]], ...]
 
 
-def _numbers(event: Event) -> list[float]:
-    return [value for value in dataclasses.astuple(event) if isinstance(value, int | float)]
+@dataclass(frozen=True)
+class RepeatAndSelect:
+    """The best one of a secret, random number of trials.
+
+    Parameters
+    ----------
+    parts : tuple of (str, event) pairs
+        What one trial releases, whichever candidate it takes.
+    mean : float
+        Mean number of trials, at least 1.
+    eta : float
+        Shape of their distribution: see `skdp.accounting.selection`.
+    """
+
+    parts: tuple[tuple[str, "Event"], ...]
+    mean: float
+    eta: float
+
+
+Event: TypeAlias = (
+    Gaussian | Pure | ObjectivePerturbation | SampledGaussian | Threshold | NonPrivate | External | Plan | Disjoint
+    | RepeatAndSelect
+)  # fmt: skip
+
+
+def _numbers(value: Any) -> Iterator[float]:
+    """All numbers in an event, those of its parts included."""
+    if isinstance(value, int | float):
+        yield value
+    elif dataclasses.is_dataclass(value):
+        yield from _numbers(dataclasses.astuple(value))  # type: ignore[arg-type]
+    elif isinstance(value, tuple):
+        for item in value:
+            yield from _numbers(item)
 
 
 def plan_of_dp_event(dp_event: "DpEvent", delta: float) -> Plan:
@@ -176,7 +218,8 @@ def delta_of(events: Iterable[Event], epsilon: float) -> float:
 
     Exact for Gaussian parts, and for sampled ones up to the discretisation of dp_accounting's privacy loss
     distributions. Pure parts beside others count as the mu of `conversions.pure_to_mu`; objective perturbations compose
-    as in `objectives.composed_delta`.
+    as in `objectives.composed_delta`. The best of several trials is as in `selection.selected_delta`, and composes with
+    nothing else.
 
     Parameters
     ----------
@@ -188,6 +231,13 @@ def delta_of(events: Iterable[Event], epsilon: float) -> float:
     float
     """
     events = list(events)
+    if len(events) == 1 and isinstance(repeated := events[0], RepeatAndSelect):
+        trial = [event for _, event in repeated.parts]
+        return selection.selected_delta(lambda e: delta_of(trial, e), epsilon, repeated.mean, repeated.eta)
+    for i, event in enumerate(events):
+        if isinstance(event, Disjoint):
+            others = [*events[:i], *events[i + 1 :]]
+            return max(delta_of([*others, *(e for _, e in parts)], epsilon) for _, parts in event.branches)
     pure = [e.epsilon for e in events if isinstance(e, Pure)]
     gaussian = [e.mu for e in events if isinstance(e, Gaussian | Threshold)]
     objective = [e for e in events if isinstance(e, ObjectivePerturbation)]
@@ -279,9 +329,28 @@ def rdp(event: Event, alpha: float) -> tuple[float, float]:
         case Plan(epsilon=epsilon, delta=delta, parts=parts):
             if not parts or any(isinstance(part, External) for _, part in parts):
                 return conversions.pure_rdp(alpha, epsilon), delta
-            costs = [rdp(part, alpha) for _, part in parts]
-            return math.fsum(rho for rho, _ in costs), math.fsum(failure for _, failure in costs)
+            return _parts_rdp(parts, alpha)
+        case Disjoint(branches=branches):
+            costs = [_parts_rdp(parts, alpha) for _, parts in branches]
+            return max(rho for rho, _ in costs), max(failure for _, failure in costs)
+        case RepeatAndSelect(parts=parts, mean=mean, eta=eta):
+            # That no trial fails makes their number smaller, but it keeps its kind of distribution.
+            return (
+                selection.selected_rdp(
+                    alpha,
+                    lambda order: _parts_rdp(parts, order)[0],
+                    lambda epsilon: delta_of([part for _, part in parts], epsilon),
+                    mean,
+                    eta,
+                ),
+                mean * _parts_rdp(parts, alpha)[1],
+            )
     return math.inf, 0.0
+
+
+def _parts_rdp(parts: Iterable[tuple[str, Event]], alpha: float) -> tuple[float, float]:
+    costs = [rdp(part, alpha) for _, part in parts]
+    return math.fsum(rho for rho, _ in costs), math.fsum(failure for _, failure in costs)
 
 
 def _sampled_rdp(alpha: float, event: SampledGaussian) -> float:
@@ -296,7 +365,9 @@ def to_dict(event: Event) -> dict[str, Any]:
     for field in dataclasses.fields(event):
         match field.name, getattr(event, field.name):
             case "parts", parts:
-                data["parts"] = [{"name": name, **to_dict(part)} for name, part in parts]
+                data["parts"] = _parts_to_dicts(parts)
+            case "branches", branches:
+                data["branches"] = [{"name": name, "parts": _parts_to_dicts(parts)} for name, parts in branches]
             case "exceptions", exceptions:
                 data["exceptions"] = list(exceptions)
             case "description", description:
@@ -312,10 +383,21 @@ def from_dict(data: Mapping[str, Any]) -> Event:
     """The event that `to_dict` turned into `data`."""
     fields = {key: value for key, value in data.items() if key not in ("type", "name")}
     fields.update({key: math.inf for key, value in fields.items() if value == "inf"})
-    if data["type"] == "Plan":
-        fields["parts"] = tuple((part["name"], from_dict(part)) for part in data["parts"])
-        fields["exceptions"] = tuple(data["exceptions"])
+    if "parts" in fields:
+        fields["parts"] = _parts_from_dicts(fields["parts"])
+    if "branches" in fields:
+        fields["branches"] = tuple((b["name"], _parts_from_dicts(b["parts"])) for b in fields["branches"])
+    if "exceptions" in fields:
+        fields["exceptions"] = tuple(fields["exceptions"])
     return _TYPES[data["type"]](**fields)
+
+
+def _parts_to_dicts(parts: Iterable[tuple[str, Event]]) -> list[dict[str, Any]]:
+    return [{"name": name, **to_dict(part)} for name, part in parts]
+
+
+def _parts_from_dicts(parts: Iterable[Mapping[str, Any]]) -> tuple[tuple[str, Event], ...]:
+    return tuple((part["name"], from_dict(part)) for part in parts)
 
 
 _TYPES = {cls.__name__: cls for cls in typing.get_args(Event)}

@@ -1,4 +1,4 @@
-"""How reports and summaries of accounts are written: text, HTML, JSON, data frames."""
+"""How reports and summaries of accounts are written: text, HTML, JSON, data frames, figures."""
 
 import dataclasses
 import html
@@ -45,6 +45,17 @@ def mechanism(event: events.Event) -> tuple[str, str]:
     return type(event).__name__, ", ".join(f"{name}={text}" for name, text in texts.items())
 
 
+def mechanisms(name: str, event: events.Event, indent: str = "") -> Iterator[tuple[str, str, str]]:
+    """Name, kind and parameters of an event, and below it those of the events that it consists of."""
+    yield indent + printable(name), *mechanism(event)
+    for inner, part in getattr(event, "parts", ()):
+        yield from mechanisms(inner, part, indent + "  ")
+    for branch, parts in getattr(event, "branches", ()):
+        yield f"{indent}  {printable(branch)}:", "", ""
+        for inner, part in parts:
+            yield from mechanisms(inner, part, indent + "    ")
+
+
 def steps(names: Iterable[str]) -> str:
     """Steps of a pipeline in a sentence."""
     names = [printable(name) for name in names]
@@ -61,6 +72,11 @@ def text_table(rows: Iterable[tuple[str, ...]]) -> list[str]:
     rows = list(rows)
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     return ["  " + "  ".join(f"{c:<{w}}" for c, w in zip(row, widths, strict=True)).rstrip() for row in rows]
+
+
+def markup(row: Iterable[str]) -> list[str]:
+    """The cells of a row of text as markup; indentation stays."""
+    return [html.escape(cell).replace("  ", "&emsp;") for cell in row]
 
 
 def html_table(head: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
@@ -124,3 +140,12 @@ def to_frame(rows: list[tuple], columns: Mapping[str, type]) -> Any:
     instant = polars.Datetime("us", "UTC")
     schema = {name: instant if kind is datetime else kind for name, kind in columns.items()}
     return polars.DataFrame(rows, schema=schema, orient="row")
+
+
+def pyplot(user: str) -> Any:
+    """The plotting interface of matplotlib, which only displays need: `user` is the one that asks."""
+    try:
+        from matplotlib import pyplot
+    except ImportError as error:
+        raise ImportError(f"{user} needs matplotlib. Run: python -m pip install matplotlib") from error
+    return pyplot

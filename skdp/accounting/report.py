@@ -16,8 +16,9 @@ from .rendering import (
     html_bar,
     html_legend,
     html_table,
+    markup,
     mechanism,
-    printable,
+    mechanisms,
     steps,
     text_table,
     to_frame,
@@ -129,7 +130,10 @@ class PrivacyReport:
 
     def _rows(self) -> Iterator[tuple[str, ...]]:
         for release in self.releases:
-            yield printable(release.name), *mechanism(release.event), f"{release.share:.2%}"
+            whole, *inner = mechanisms(release.name, release.event)
+            yield *whole, f"{release.share:.2%}"
+            for row in inner:
+                yield *row, ""
 
     def _guarantee(self) -> str:
         promise = f"({self.epsilon:g}, {self.delta:g})-differentially private; neighbours: {self.relation}"
@@ -166,7 +170,7 @@ class PrivacyReport:
         total = math.fsum(release.share for release in self.releases)
         shares = add_up((release.name, release.share / total) for release in self.releases)
         colours = colours_of(shares)
-        table = html_table(_HEAD, [[html.escape(cell) for cell in row] for row in self._rows()])
+        table = html_table(_HEAD, map(markup, self._rows()))
         return f"<div>{guarantee}{html_bar(shares, colours)}{html_legend(shares, colours)}{table}{noise}</div>"
 
 
@@ -175,6 +179,11 @@ _HEAD = ("release", "mechanism", "parameters", "share")
 
 def _weight(event: Any, *, pure: bool) -> float:
     """What a part takes of epsilon in a pure plan, of mu squared in others."""
-    if isinstance(event, events.Pure):
-        return event.epsilon if pure else pure_to_mu(event.epsilon) ** 2
+    match event:
+        case events.Pure(epsilon=epsilon):
+            return epsilon if pure else pure_to_mu(epsilon) ** 2
+        case events.Disjoint(branches=branches):
+            return max(sum(_weight(part, pure=pure) for _, part in parts) for _, parts in branches)
+        case events.RepeatAndSelect(parts=parts):
+            return sum(_weight(part, pure=pure) for _, part in parts)
     return event.mu**2

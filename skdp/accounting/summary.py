@@ -16,7 +16,8 @@ from .rendering import (
     html_bar,
     html_legend,
     html_table,
-    mechanism,
+    markup,
+    mechanisms,
     printable,
     steps,
     text_table,
@@ -263,7 +264,7 @@ def _released(event: events.Event) -> str:
     if isinstance(event, events.NonPrivate):
         return "without privacy"
     parts = _parts(event)
-    rows = [[html.escape(cell) for cell in (printable(name), *mechanism(part))] for name, part in parts]
+    rows = [markup(row) for name, part in parts for row in mechanisms(name, part)]
     table = html_table(("release", "mechanism", "parameters"), rows)
     count = f"{len(parts)} release{'s' if len(parts) > 1 else ''}"
     text = f"<details><summary>{count}</summary>{table}</details>" if parts else "taken on trust"
