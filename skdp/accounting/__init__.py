@@ -4,12 +4,15 @@ from .accountant import BudgetAccountant
 from .budget import Budget, Part, Share, divide
 from .display import BudgetDisplay
 from .events import (
+    Chosen,
+    Disjoint,
     External,
     Gaussian,
     NonPrivate,
     ObjectivePerturbation,
     Plan,
     Pure,
+    RepeatAndSelect,
     SampledGaussian,
     Threshold,
     plan_of_dp_event,
@@ -23,6 +26,8 @@ __all__ = [
     "Budget",
     "BudgetAccountant",
     "BudgetDisplay",
+    "Chosen",
+    "Disjoint",
     "External",
     "Gaussian",
     "NonPrivate",
@@ -31,6 +36,7 @@ __all__ = [
     "Plan",
     "PrivacyReport",
     "Pure",
+    "RepeatAndSelect",
     "SampledGaussian",
     "Share",
     "Threshold",

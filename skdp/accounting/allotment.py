@@ -1,6 +1,6 @@
-"""How the private steps of a pipeline spend from one entry of the ledger, in whichever process they are fitted.
+"""How the private fits of a pipeline or a search spend from one entry of the ledger, in whichever process they are.
 
-The steps' common memory is a folder of files that live as long as the pipeline's fit: meta-estimators clone the steps
+Their common memory is a folder of files that live as long as the fit of the whole: meta-estimators clone the steps
 and send them to worker processes, and a file that must not exist yet is the simplest thing that all of them share.
 """
 
@@ -95,6 +95,11 @@ class PlannedSpend:
     def _charged(self) -> Path:
         return self.folder / "charged"
 
+    @property
+    def charged(self) -> bool:
+        """Whether the accountant has been charged, or there is none to be."""
+        return self.accountant is None or self._charged.exists()
+
     def _settle(self, *, completed: bool) -> None:
         if self.accountant is not None and self._charged.exists():
             self.accountant.settle(int(self._charged.read_text()), completed=completed)
@@ -102,24 +107,31 @@ class PlannedSpend:
 
 @dataclass(frozen=True)
 class Allotment:
-    """A step's part of a pipeline's budget: stands in for an accountant as the step's `accountant` parameter.
+    """A step's part of the budget of a whole: stands in for an accountant as the step's `accountant` parameter.
 
     Parameters
     ----------
     spend : PlannedSpend
-        The pipeline's.
+        The whole's.
     step : str
-        The step's path in the pipeline.
+        The step's path in a pipeline, or the name of a trial of a search.
     plan : Plan or NonPrivate
         What one fit of the step may release.
-    fits : int
-        How many fits of the step the pipeline's plan counts.
+    fits : int, default=1
+        How many fits of the step the plan of the whole counts.
     """
 
     spend: PlannedSpend = field(repr=False)
     step: str
     plan: Plan | NonPrivate = field(repr=False)
-    fits: int = field(repr=False)
+    fits: int = field(default=1, repr=False)
+
+    def parameters(self) -> dict[str, Any]:
+        """What the step is given in place of a budget of its own: its accountant, epsilon and delta."""
+        parameters: dict[str, Any] = {"accountant": self}
+        if isinstance(self.plan, NonPrivate) or self.plan.parts:  # where all is public it keeps its own, unspent
+            parameters |= {"epsilon": self.plan.epsilon, "delta": self.plan.delta}
+        return parameters
 
     @contextlib.contextmanager
     def spending(
@@ -134,14 +146,22 @@ class Allotment:
         BudgetExceededError
             If the pipeline's accountant refuses.
         """
+        self.charge(event, label)
+        yield
+
+    def charge(self, event: Plan | NonPrivate, label: str = "", *, parameters: Mapping[str, Any] | None = None) -> int:
+        """Claim one of the fits, as `BudgetAccountant.charge` would charge it: see `spending`."""
         names = (self.spend.folder / f"{quote(self.step, safe='')} {number}" for number in range(self.fits))
         if not self.spend.folder.exists() or not any(map(_first_to_make, names)):
             raise PartSpentError(
-                f"The step {self.step!r} has spent its part of the pipeline's budget. Fit the whole pipeline again, or "
-                "fit a clone of the step with an epsilon and accountant of its own."
+                f"{self.step!r} has spent its part of the budget of a pipeline or search. Fit the whole again, or fit "
+                "a clone of it with an epsilon and accountant of its own."
             )
         self.spend.charge()
-        yield
+        return 0
+
+    def settle(self, number: int, *, completed: bool) -> None:
+        """How it ended is recorded for the whole."""
 
 
 def _first_to_make(path: Path) -> bool:

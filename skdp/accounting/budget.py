@@ -2,7 +2,7 @@
 
 import functools
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, fields, replace
 from typing import Any, TypeAlias
 
@@ -171,12 +171,13 @@ def divide(epsilon: float, delta: float, shares: tuple[Share, ...]) -> events.Pl
     return plan
 
 
-def divide_within(guarantees: Sequence[tuple[float, float]], shares: tuple[Share, ...]) -> tuple[Named, ...]:
+@functools.lru_cache(maxsize=1024)
+def divide_within(guarantees: tuple[tuple[float, float], ...], shares: tuple[Share, ...]) -> tuple[Named, ...]:
     """Divide what several guarantees at once leave over the releases of a fit: one trial of a search.
 
     Parameters
     ----------
-    guarantees : sequence of (float, float)
+    guarantees : tuple of (float, float)
         Pairs (epsilon, delta) that the parts have to meet all, see `selection.trial_guarantees`.
     shares : tuple of Share
 
@@ -186,14 +187,17 @@ def divide_within(guarantees: Sequence[tuple[float, float]], shares: tuple[Share
         The smaller one of what each guarantee alone allows, part by part.
     """
     plans = [divide(epsilon, delta, shares).parts for epsilon, delta in guarantees]
-    parts = [(same[0][0], _smallest([event for _, event in same])) for same in zip(*plans, strict=True)]
+    parts = smallest(plans)
     if len(plans) == 1 or not any(isinstance(event, ObjectivePerturbation) for _, event in parts):
-        return tuple(parts)
+        return parts
 
     def with_floors(scale: float) -> tuple[Named, ...]:
+        """The guarantee at the larger epsilon has the larger floors; how much of them fits is for both to say."""
         return tuple(
-            (name, replace(event, floor=scale * event.floor) if isinstance(event, ObjectivePerturbation) else event)
-            for name, event in parts
+            (name, replace(last, mu=event.mu, floor=scale * last.floor))  # type: ignore[union-attr]
+            if isinstance(last, ObjectivePerturbation)
+            else (name, event)
+            for (name, event), (_, last) in zip(parts, plans[-1], strict=True)
         )
 
     def fits(scale: float) -> bool:
@@ -207,10 +211,35 @@ def divide_within(guarantees: Sequence[tuple[float, float]], shares: tuple[Share
     return with_floors(low)
 
 
+def alone(parts: Iterable[Named], delta: float) -> events.Plan:
+    """What parts of a larger plan would guarantee if they were all that is released.
+
+    Parameters
+    ----------
+    parts : iterable of (str, event) pairs
+    delta : float
+        That of the larger plan.
+
+    Returns
+    -------
+    Plan
+    """
+    parts = tuple(parts)
+    if not parts:
+        return events.Plan(0.0, 0.0)
+    if delta == 0:
+        return events.Plan(math.fsum(event.epsilon for _, event in parts), 0.0, parts)  # type: ignore[union-attr]
+    return events.Plan(events.epsilon_of(tuple(event for _, event in parts), delta), delta, parts)
+
+
+def smallest(plans: Iterable[Iterable[Named]]) -> tuple[Named, ...]:
+    """The parts of plans that differ in amounts only, with the smallest of each amount: they meet all guarantees."""
+    return tuple((same[0][0], _smallest([event for _, event in same])) for same in zip(*plans, strict=True))
+
+
 def _smallest(same: list[events.Event]) -> events.Event:
-    """An event with the smallest of each amount, but the floor of the last."""
-    names = {"mu", "epsilon", "delta"} & {field.name for field in fields(same[0])}
-    return replace(same[-1], **{name: min(getattr(event, name) for event in same) for name in names})
+    names = {"mu", "floor", "epsilon", "delta"} & {field.name for field in fields(same[0])}
+    return replace(same[0], **{name: min(getattr(event, name) for event in same) for name in names})
 
 
 def _pure_parts(epsilon: float, shares: Iterable[Share], fractions: list[float]) -> list[tuple[str, events.Event]]:

@@ -102,6 +102,14 @@ def gaussian_epsilon(mu: float, delta: float) -> float:
     return brentq(excess, 0.0, high, xtol=1e-14 * high) * (1 + MARGIN)
 
 
+def pure_delta(epsilon: float, pure: float) -> float:
+    """The smallest delta at which every mechanism that is (pure, 0)-DP is (epsilon, delta)-DP, for epsilon >= 0.
+
+    Reached by randomised response (Kairouz, Oh, Viswanath 2015).
+    """
+    return max(0.0, -math.expm1(epsilon - pure) / (1 + math.exp(-pure)))
+
+
 def pure_to_mu(epsilon: float) -> float:
     """The mu for which every epsilon-DP mechanism is mu-GDP: 2 * Phi^-1(e^epsilon / (1 + e^epsilon)).
 

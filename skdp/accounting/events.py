@@ -136,12 +136,25 @@ class Plan:
 
 @dataclass(frozen=True)
 class Disjoint:
-    """Releases on disjoint sets of rows: a row takes part in one branch, chosen by a coin of its own.
+    """Releases of which any row takes part in one only: on disjoint sets of rows, or by a draw that looks at nothing.
 
     Parameters
     ----------
     branches : tuple of (str, parts) pairs
-        Which rows, and what is released from them: (name, event) pairs.
+        Which rows or which outcome of the draw, and what is released then: (name, event) pairs.
+    """
+
+    branches: tuple[tuple[str, tuple[tuple[str, "Event"], ...]], ...]
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """One of several releases, chosen after seeing what was released before.
+
+    Parameters
+    ----------
+    branches : tuple of (str, parts) pairs
+        The releases among which the choice was.
     """
 
     branches: tuple[tuple[str, tuple[tuple[str, "Event"], ...]], ...]
@@ -168,7 +181,7 @@ class RepeatAndSelect:
 
 Event: TypeAlias = (
     Gaussian | Pure | ObjectivePerturbation | SampledGaussian | Threshold | NonPrivate | External | Plan | Disjoint
-    | RepeatAndSelect
+    | Chosen | RepeatAndSelect
 )  # fmt: skip
 
 
@@ -217,9 +230,9 @@ def delta_of(events: Iterable[Event], epsilon: float) -> float:
     """The delta at which releases composed with each other are (epsilon, delta)-DP.
 
     Exact for Gaussian parts, and for sampled ones up to the discretisation of dp_accounting's privacy loss
-    distributions. Pure parts beside others count as the mu of `conversions.pure_to_mu`; objective perturbations compose
+    distributions. Epsilons of pure parts add up; beside others they count as the mu of `conversions.pure_to_mu`; objective perturbations compose
     as in `objectives.composed_delta`. The best of several trials is as in `selection.selected_delta`, and composes with
-    nothing else.
+    nothing else. A release that is chosen after others costs the sum of what the choices would.
 
     Parameters
     ----------
@@ -235,9 +248,11 @@ def delta_of(events: Iterable[Event], epsilon: float) -> float:
         trial = [event for _, event in repeated.parts]
         return selection.selected_delta(lambda e: delta_of(trial, e), epsilon, repeated.mean, repeated.eta)
     for i, event in enumerate(events):
-        if isinstance(event, Disjoint):
+        if isinstance(event, Disjoint | Chosen):
             others = [*events[:i], *events[i + 1 :]]
-            return max(delta_of([*others, *(e for _, e in parts)], epsilon) for _, parts in event.branches)
+            deltas = [delta_of([*others, *(e for _, e in parts)], epsilon) for _, parts in event.branches]
+            # The outcomes after which a release is chosen are some of all: each choice adds no more than it would alone.
+            return max(deltas) if isinstance(event, Disjoint) else math.fsum(deltas)
     pure = [e.epsilon for e in events if isinstance(e, Pure)]
     gaussian = [e.mu for e in events if isinstance(e, Gaussian | Threshold)]
     objective = [e for e in events if isinstance(e, ObjectivePerturbation)]
@@ -245,8 +260,8 @@ def delta_of(events: Iterable[Event], epsilon: float) -> float:
     failure = math.fsum(e.delta for e in events if isinstance(e, Threshold))
     if len(pure) + len(gaussian) + len(objective) + len(sampled) != len(events):
         raise TypeError(f"Cannot compose these events into one (epsilon, delta): {events}.")
-    if not gaussian and not objective and not sampled and math.fsum(pure) <= epsilon:
-        return 0.0
+    if not gaussian and not objective and not sampled:
+        return conversions.pure_delta(epsilon, math.fsum(pure))
     mu_rest = math.hypot(*gaussian, *map(conversions.pure_to_mu, pure))
     tail = _sampled_tail(sampled) if sampled else conversions.gaussian_delta
     return failure + objectives.composed_delta(epsilon, objective, mu_rest, tail)
@@ -330,7 +345,7 @@ def rdp(event: Event, alpha: float) -> tuple[float, float]:
             if not parts or any(isinstance(part, External) for _, part in parts):
                 return conversions.pure_rdp(alpha, epsilon), delta
             return _parts_rdp(parts, alpha)
-        case Disjoint(branches=branches):
+        case Disjoint(branches=branches) | Chosen(branches=branches):
             costs = [_parts_rdp(parts, alpha) for _, parts in branches]
             return max(rho for rho, _ in costs), max(failure for _, failure in costs)
         case RepeatAndSelect(parts=parts, mean=mean, eta=eta):

@@ -182,7 +182,7 @@ def _weight(event: Any, *, pure: bool) -> float:
     match event:
         case events.Pure(epsilon=epsilon):
             return epsilon if pure else pure_to_mu(epsilon) ** 2
-        case events.Disjoint(branches=branches):
+        case events.Disjoint(branches=branches) | events.Chosen(branches=branches):
             return max(sum(_weight(part, pure=pure) for _, part in parts) for _, parts in branches)
         case events.RepeatAndSelect(parts=parts):
             return sum(_weight(part, pure=pure) for _, part in parts)

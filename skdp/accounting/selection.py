@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import brentq
 
-from .conversions import MARGIN, gaussian_mu
+from .conversions import MARGIN, gaussian_mu, pure_delta
 
 # Orders of Renyi divergence among which the second one in the bound for repeated trials is chosen.
 _ORDERS = 1 + np.geomspace(0.05, 500.0, 60)
@@ -107,8 +107,9 @@ def selected_delta(profile: Callable[[float], float], epsilon: float, mean: floa
     *Poisson.* f'(1 - s) is proportional to exp(-mean * s), and S changes by no more than the trial's total variation
     distance, its delta at 0: c = mean * profile(0).
 
-    The first is in the manner of Koskela, Redberg, Wang (2024), "Privacy Profiles for Private Selection"; for pure
-    trials it is Theorem 1.3 of Papernot and Steinke (2022), "Hyperparameter Tuning with Renyi Differential Privacy".
+    The first is in the manner of Koskela, Redberg, Wang (2024), "Privacy Profiles for Private Selection". With e the
+    epsilon of a pure trial and d = 0 it is Theorem 1.3 of Papernot and Steinke (2022), "Hyperparameter Tuning with Renyi
+    Differential Privacy": (2 + eta) e in total.
     Ties are broken by coins, which makes the order of all outcomes a continuous one.
     """
     cost = mean * profile(0.0) if math.isinf(eta) else _cost_of_choice(profile, mean, eta)
@@ -164,7 +165,7 @@ def trial_guarantees(
                 "eta=inf needs delta > 0: a Poisson number of trials is not purely private. Use a finite eta, such as "
                 "eta=1."
             )
-        return ((epsilon / (1 if mean == 1 else 2 + eta) * (1 - MARGIN), 0.0),)
+        return ((epsilon if mean == 1 else _pure_trial(epsilon, mean, eta), 0.0),)
     if mean == 1 and math.isfinite(eta):
         return ((epsilon, delta),)
     weight = mean if math.isinf(eta) else 1 + eta
@@ -194,6 +195,15 @@ def trial_guarantees(
         return math.log(gaussian_mu(*pair(e)[1])) - log_mu
 
     return pair(highest if above(highest) > 0 else brentq(above, best, highest))
+
+
+def _pure_trial(epsilon: float, mean: float, eta: float) -> float:
+    """The epsilon of a pure trial: more than epsilon / (2 + eta), since its delta at a smaller epsilon counts."""
+
+    def excess(pure: float) -> float:
+        return pure + _cost_of_choice(lambda e: pure_delta(e, pure), mean, eta) - epsilon
+
+    return brentq(excess, epsilon / (2 + eta) * (1 - 1e-6), epsilon, xtol=1e-12 * epsilon) * (1 - MARGIN)
 
 
 def selected_rdp(

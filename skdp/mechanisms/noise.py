@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import ndtri
 
-from ..accounting import conversions
+from ..accounting import conversions, selection
 from ..accounting.budget import Part
 from ..accounting.events import Gaussian, Pure, Threshold
 from . import samplers
@@ -227,6 +227,26 @@ class Noise:
         ndarray of bool of shape (size,)
         """
         return self._bits.words(size, np.uint32) < math.floor(probability * 2**32)
+
+    def repetitions(self, mean: float, eta: float) -> int:
+        """A random number of trials.
+
+        Parameters
+        ----------
+        mean, eta : float
+            See `skdp.accounting.selection`.
+
+        Returns
+        -------
+        int
+            From the inverse of the distribution function at a uniform float: off by less than 2**-50 in total variation.
+        """
+        below = np.cumsum(selection.repetition_probabilities(mean, eta))
+        return int(np.searchsorted(below, self._bits.uniform(1)[0] * below[-1]))
+
+    def generator(self) -> np.random.RandomState:
+        """A generator for choices that are not released and carry no noise, from a seed that nobody can guess."""
+        return np.random.RandomState(self._bits.words(8, np.uint32))
 
     def normal(self, size: int) -> NDArray[np.float64]:
         """Standard normal floats for an objective function, from uniforms of 53 bits with both tails resolved.

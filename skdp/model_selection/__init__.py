@@ -1,5 +1,15 @@
 """Choosing and checking models under one budget."""
 
-from ._split import BernoulliSplit
+from ._plot import PrivacyUtilityDisplay
+from ._search import GridSearchCV, RandomizedSearchCV
+from ._split import BernoulliSplit, train_test_split
+from ._validation import cross_val_score
 
-__all__ = ["BernoulliSplit"]
+__all__ = [
+    "BernoulliSplit",
+    "GridSearchCV",
+    "PrivacyUtilityDisplay",
+    "RandomizedSearchCV",
+    "cross_val_score",
+    "train_test_split",
+]

@@ -52,6 +52,7 @@ def test_one_more_row_moves_no_other(monkeypatch, where):
         assert [fold - {99} for fold in members(KFold(3), more)] != members(KFold(3), rows)
 
 
+@pytest.mark.filterwarnings("ignore:.*scores are exact:skdp.PrivacyWarning")
 def test_it_serves_as_cv():
     X = np.random.RandomState(0).uniform(-1, 1, size=(300, 2))
     y = (X[:, 0] > 0).astype(int)
