@@ -1,12 +1,13 @@
 """What all private estimators share: the life of a fit from its budget to its report."""
 
 import contextlib
+import inspect
 import math
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from copy import copy
 from numbers import Real
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -16,7 +17,13 @@ from sklearn.utils import Tags, get_tags
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from ._sklearn_compat import Interval, validate_parameters
+from ._sklearn_compat import (
+    CallbackSupportMixin,
+    Interval,
+    search_that_clones,
+    tear_down_callbacks,
+    validate_parameters,
+)
 from .accounting import Budget, BudgetAccountant, NonPrivate, Plan, PrivacyReport, Share, divide, public_parameters
 from .accounting.allotment import Allotment
 from .exceptions import PrivacyWarning
@@ -26,12 +33,18 @@ from .rows.collection import Matrix
 
 _LABELS_SHARE = 0.1  # of mu squared, where labels are not public
 
+_Item = TypeVar("_Item")
 
-class PrivateEstimator(BaseEstimator):
+
+class PrivateEstimator(CallbackSupportMixin, BaseEstimator):
     """Base class of estimators whose `fit` is differentially private.
 
     A subclass declares what its fit releases in `_shares` and which scikit-learn estimator it stands for in
     `_sklearn_counterpart`; the budget, the event for accountants and the report follow from these.
+
+    scikit-learn's callbacks (from scikit-learn 1.9 on) are told of a fit and of its steps, whose number is public. They
+    get the estimator and the task, never rows: what goes into a callback is not covered by epsilon. What they return is
+    ignored: to stop early because of a look at the rows would be a release that nobody paid for.
     """
 
     _parameter_constraints: dict = {
@@ -84,11 +97,35 @@ class PrivateEstimator(BaseEstimator):
         raise NotImplementedError
 
     @contextlib.contextmanager
-    def _open_budget(self, shares: list[Share] | None = None) -> Iterator[tuple[Budget, Noise]]:
-        """Record the spend with the accountant; only then let the body have what the fit may spend, and its noise."""
+    def _open_budget(
+        self, shares: list[Share] | None = None, *, max_subtasks: int = 0
+    ) -> Iterator[tuple[Budget, Noise]]:
+        """Record the spend with the accountant; only then let the body have what the fit may spend, and its noise.
+
+        The body is the fit as callbacks see it, with so many sub-tasks at most.
+        """
         plan = self._plan(self._shares() if shares is None else shares)
-        with self._charged(plan):
+        with self._fit_task(max_subtasks), self._charged(plan):
             yield Budget(plan), Noise(self.random_state)
+
+    @contextlib.contextmanager
+    def _fit_task(self, max_subtasks: int = 0) -> Iterator[Any]:
+        """The fit as one task for callbacks; the body gets scikit-learn's CallbackContext of it."""
+        try:
+            self._running_task = self._init_callback_context(max_subtasks=max_subtasks)
+            self._running_task.call_on_fit_task_begin(estimator=self)
+            yield self._running_task
+            self._running_task.call_on_fit_task_end(estimator=self)
+        finally:
+            self.__dict__.pop("_running_task", None)
+            tear_down_callbacks(self)
+
+    def _subtasks(self, items: Iterable[_Item], name: str = "step") -> Iterator[_Item]:
+        """The items, each of which is a sub-task of the fit while the caller works on it: their number is no secret."""
+        for item in items:
+            subtask = self._running_task.subcontext(task_name=name).call_on_fit_task_begin(estimator=self)
+            yield item
+            subtask.call_on_fit_task_end(estimator=self)
 
     def _plan(self, shares: list[Share]) -> Plan:
         if isinstance(self.accountant, Allotment) and isinstance(self.accountant.plan, Plan):
@@ -185,16 +222,70 @@ class PrivateEstimator(BaseEstimator):
             PrivacyWarning,
             stacklevel=3,
         )
-        with self._charged(NonPrivate()):
+        with self._fit_task(), self._charged(NonPrivate()):
             estimator = fit()
         for name in self._learnt_attributes:
             setattr(self, name, getattr(estimator, name))
         self.privacy_ = PrivacyReport(type(self).__name__, math.inf, 0.0)
 
+    def __sklearn_clone__(self) -> Self:
+        if (asked := search_that_clones()) is not None:
+            _warn_of_exact_choice(self, *asked)
+        return super().__sklearn_clone__()
+
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()
         tags.non_deterministic = self.random_state is None and self.epsilon != math.inf
         return tags
+
+
+def _warn_of_exact_choice(estimator: PrivateEstimator, search: Any, stacklevel: int) -> None:
+    """Warn that a search of scikit-learn scores private models exactly: once, whatever it holds."""
+    held = (search.estimator, *search.estimator.get_params().values())
+    if estimator is not next((value for value in held if isinstance(value, PrivateEstimator)), estimator):
+        return
+    scorers = search.scoring.values() if isinstance(search.scoring, dict) else [search.scoring]
+    if math.isinf(estimator.epsilon) or all(getattr(scorer, "_skdp_private", False) for scorer in scorers):
+        return
+    warnings.warn(
+        f"Each fit of this {type(search).__name__} of scikit-learn is private and costs its epsilon, but the scores "
+        "are exact: epsilon covers neither them (cv_results_, best_score_) nor the choice by them (best_params_, and "
+        "which model is the best). Use GridSearchCV or RandomizedSearchCV of skdp.model_selection, or a scorer from "
+        "skdp.metrics.make_private_scorer as scoring.",
+        PrivacyWarning,
+        stacklevel=stacklevel + 1,
+    )
+
+
+def check_own_budget(estimator: PrivateEstimator, name: str, whole: str, weights: str = "") -> None:
+    """Raise ValueError if an estimator that shares a larger budget has one of its own, which would be ignored.
+
+    Parameters
+    ----------
+    estimator : PrivateEstimator
+    name : str
+        What to call it.
+    whole : str
+        What it is a part of, such as "pipeline".
+    weights : str, default=""
+        How that divides its budget, if the user can say.
+    """
+    own = estimator.get_params(deep=False)
+    if isinstance(own["accountant"], Allotment):
+        raise ValueError(
+            f"{name} was fitted in a private pipeline or search, and its budget is spent. Pass one that was never "
+            f"fitted, such as the one that the {whole} was made from."
+        )
+    if own["accountant"] is not None:
+        raise ValueError(f"{name} has an accountant of its own. Pass it to the {whole} instead.")
+    parameters = inspect.signature(type(estimator)).parameters
+    for parameter in ("epsilon", "delta"):
+        if own[parameter] != parameters[parameter].default:
+            raise ValueError(
+                f"{name} has {parameter}={own[parameter]!r}, but everything in a private {whole} shares the {whole}'s "
+                f"budget. Leave it out there, and pass epsilon and delta to the {whole}"
+                + (f"; {weights} divides them." if weights else ".")
+            )
 
 
 def _counterpart_has(method: str) -> Callable[["PrivateEstimator"], bool]:

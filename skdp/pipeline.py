@@ -1,6 +1,5 @@
 """Pipelines whose steps share one privacy budget."""
 
-import inspect
 import math
 from collections.abc import Callable, Mapping
 from copy import copy
@@ -18,11 +17,11 @@ from sklearn.utils.metadata_routing import MetadataRouter
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
-from ._sklearn_compat import BaseComposition, validate_parameters, validate_steps, visual_block
-from .accounting import BudgetAccountant, NonPrivate, Plan, PrivacyReport, Pure, Share, public_parameters
+from ._sklearn_compat import BaseComposition, fitted_by, validate_parameters, validate_steps, visual_block
+from .accounting import BudgetAccountant, NonPrivate, Plan, PrivacyReport, Share, public_parameters
 from .accounting.allotment import Allotment, PlannedSpend
-from .accounting.events import epsilon_of
-from .base import PrivateEstimator
+from .accounting.budget import alone
+from .base import PrivateEstimator, check_own_budget
 from .model_selection import BernoulliSplit
 from .planning import Step, Workflow, find_steps
 from .preprocessing import OneHotEncoder
@@ -204,10 +203,12 @@ class Pipeline(BaseComposition, PrivateEstimator):
         parameters = public_parameters(self)
         with PlannedSpend.open(self.accountant, event, type(self).__name__, parameters) as spend:
             for step, plan in zip(workflow.steps, self._divided(event, workflow), strict=True):
-                inner.set_params(**_budget_parameters(step, plan, spend))
+                allotment = Allotment(spend, step.path, plan, step.fits)
+                inner.set_params(**{f"{step.path}__{name}": value for name, value in allotment.parameters().items()})
             if isinstance(event, Plan) and event.exceptions:
                 spend.charge()  # these steps look at the data without asking
-            inner.fit(X, y, **params)
+            with fitted_by(self, inner):
+                inner.fit(X, y, **params)
         _forget_coins(inner)
         self.pipeline_ = inner
         self.privacy_ = (
@@ -537,14 +538,9 @@ class Pipeline(BaseComposition, PrivateEstimator):
         start = 0
         for step in workflow.steps:
             names = [share.name for share in self._own_shares(step)]
-            if not names:
-                result.append(Plan(0.0, 0.0))
-                continue
             events = [part for _, part in event.parts[start : start + len(names)]]
             start += step.counted * len(names)
-            pure = [part.epsilon for part in events if isinstance(part, Pure)]
-            alone = math.fsum(pure) if event.delta == 0 else epsilon_of(tuple(events), event.delta)
-            result.append(Plan(alone, event.delta, tuple(zip(names, events, strict=True))))
+            result.append(alone(zip(names, events, strict=True), event.delta))
         return result
 
     def _sklearn_counterpart(self) -> BaseEstimator:
@@ -612,30 +608,7 @@ def _check_own_budget(step: Step) -> None:
             f"The step {step.path!r} is a private pipeline inside another one. Use sklearn.pipeline.Pipeline there: "
             "the outer one divides its budget over all steps inside."
         )
-    own = step.estimator.get_params(deep=False)
-    if isinstance(own["accountant"], Allotment):
-        raise ValueError(
-            f"The step {step.path!r} was fitted in a private pipeline, and its budget is spent. Pass a step that was "
-            "never fitted, such as the one that this pipeline was made from."
-        )
-    if own["accountant"] is not None:
-        raise ValueError(f"The step {step.path!r} has an accountant of its own. Pass it to the pipeline instead.")
-    parameters = inspect.signature(type(step.estimator)).parameters
-    for name in ("epsilon", "delta"):
-        if own[name] != parameters[name].default:
-            raise ValueError(
-                f"The step {step.path!r} has {name}={own[name]!r}, but the steps of a private pipeline share the "
-                "pipeline's budget. Leave it out there, and pass epsilon and delta to the pipeline; "
-                f"budget_weights={{{step.path!r}: ...}} divides them."
-            )
-
-
-def _budget_parameters(step: Step, plan: Plan | NonPrivate, spend: PlannedSpend) -> dict[str, Any]:
-    """What a step's clone is given in place of a budget of its own."""
-    parameters: dict[str, Any] = {"accountant": Allotment(spend, step.path, plan, step.fits)}
-    if isinstance(plan, NonPrivate) or plan.parts:  # a step to which all is public keeps its own, and spends nothing
-        parameters |= {"epsilon": plan.epsilon, "delta": plan.delta}
-    return {f"{step.path}__{name}": value for name, value in parameters.items()}
+    check_own_budget(step.estimator, f"The step {step.path!r}", "pipeline", f"budget_weights={{{step.path!r}: ...}}")
 
 
 def _make_data_free(inner: pipeline.Pipeline) -> None:

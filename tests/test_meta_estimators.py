@@ -29,7 +29,10 @@ from skdp.linear_model import LogisticRegression
 from skdp.naive_bayes import GaussianNB
 
 # Python 3.12 warns of a fork next to other threads, such as loky's; joblib's "multiprocessing" backend forks.
-pytestmark = pytest.mark.filterwarnings("ignore:.*multi-threaded, use of fork:DeprecationWarning")
+pytestmark = [
+    pytest.mark.filterwarnings("ignore:.*multi-threaded, use of fork:DeprecationWarning"),
+    pytest.mark.filterwarnings("ignore:.*scores are exact:skdp.PrivacyWarning"),  # of searches
+]
 
 BACKENDS = ["loky", "threading", "multiprocessing"]
 EPSILON, DELTA = 0.1, 1e-7  # of each fit

@@ -145,6 +145,7 @@ def test_event_is_known_before_the_fit():
     assert [name for name, _ in GaussianNB(**KNOWN).privacy_event().parts] == ["moments"]
 
 
+@pytest.mark.filterwarnings("ignore:.*scores are exact:skdp.PrivacyWarning")
 def test_in_a_grid_search():
     search = GridSearchCV(GaussianNB(**KNOWN), {"epsilon": [1e-3, 1.0]}, cv=2).fit(X, y)
     assert search.best_params_ == {"epsilon": 1.0}

@@ -402,6 +402,7 @@ def test_it_behaves_as_a_pipeline():
     assert frame.columns.tolist() == transformer.get_feature_names_out().tolist()
 
 
+@pytest.mark.filterwarnings("ignore:.*scores are exact:skdp.PrivacyWarning")
 def test_a_search_over_pipelines_is_charged():
     accountant = BudgetAccountant(1.0, 1e-4)
     model = make_pipeline(Normalizer(), lr(), epsilon=0.1, accountant=accountant)

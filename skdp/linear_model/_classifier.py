@@ -204,7 +204,7 @@ class PenalisedClassifier(LinearClassifier):
             self.C_ = 1.0 if self.C == "auto" else float(self.C)
             self.data_norm_ = limit
             return self
-        with self._open_budget() as (budget, noise):
+        with self._open_budget(max_subtasks=self._max_steps()) as (budget, noise):
             if classes is None:
                 classes, codes = self._discover_classes(y, budget, noise)
                 self._check_n_classes(classes, " The labels were discovered; the budget of this fit is spent.")
@@ -248,6 +248,11 @@ class PenalisedClassifier(LinearClassifier):
             return [*shares, Share("objective", rest, "objective", perturbation, n_classes)]
         return [*shares, Share("output", rest)]
 
+    def _max_steps(self) -> int:
+        """How many steps of gradient descent there may be: labels that are discovered may turn out to need it."""
+        undecided = self.mechanism == "auto" and self.classes is None
+        return self.max_iter if undecided or self._planned_mechanism() == "gradient" else 0
+
     def _mechanism_for(self, classes: NDArray) -> str:
         """The mechanism that was planned, or one that costs no more and works for as many classes."""
         planned = self._planned_mechanism()
@@ -288,6 +293,7 @@ class PenalisedClassifier(LinearClassifier):
             start=np.zeros(problem.shape),
             ridge=ridge,
             sampling_rate=self.sampling_rate,
+            progress=self._subtasks,
         )
         return w, ridge
 

@@ -1,7 +1,7 @@
 """Noisy gradient descent for linear models, on all rows or on Poisson samples of them."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -110,6 +110,7 @@ def descend(
     ridge: float = 0.0,
     alpha: float = 0.0,
     sampling_rate: float = 1.0,
+    progress: Callable[[Sequence[Part]], Iterable[Part]] = iter,
 ) -> NDArray[np.float64]:
     """Noisy gradient descent with momentum; the mean of the second half of its steps.
 
@@ -125,6 +126,8 @@ def descend(
         constant's.
     sampling_rate : float, default=1.0
         The probability with which a row takes part in a step.
+    progress : callable, default=iter
+        Goes through the parts, and may tell how far it is.
 
     Returns
     -------
@@ -140,7 +143,7 @@ def descend(
     weight_sums, clipping = 0.0, _LEAST_CLIPPING
     penalised = np.arange(w.shape[1]) < problem.rows.n_columns
     loss = problem.loss
-    for i, part in enumerate(parts, start=1):
+    for i, part in enumerate(progress(parts), start=1):
         rows = problem.rows if sampling_rate == 1 else problem.rows.sampled(sampling_rate, noise)
         ahead = w + _MOMENTUM * velocity
         query = GradientSum(problem, ahead, clipping)

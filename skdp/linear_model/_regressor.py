@@ -106,7 +106,9 @@ class LinearRegressor(RegressorMixin, PrivateEstimator):
             earlier = continued(self._state, X.shape[1] + self.fit_intercept)
             norm, bounds = self.data_norm_, self.bounds_y_
         passes = 1 if incremental else self.max_iter
-        with self._open_budget(self._shares_for(norm is not None, bounds is not None, passes)) as (budget, noise):
+        n_steps = steps_of(passes, self.sampling_rate)
+        shares = self._shares_for(norm is not None, bounds is not None, passes)
+        with self._open_budget(shares, max_subtasks=n_steps) as (budget, noise):
             if bounds is None:
                 (lower,), (upper,) = feature_bounds(Rows(targets[:, None]), budget["target bounds"], noise)
                 lower = max(float(lower), self._bounds_y_lower)
@@ -122,11 +124,12 @@ class LinearRegressor(RegressorMixin, PrivateEstimator):
                 w[0, -1] = start / constant
             w = descend(
                 problem,
-                budget["gradient"].steps(steps_of(passes, self.sampling_rate)),
+                budget["gradient"].steps(n_steps),
                 noise,
                 start=w if earlier is None else earlier,
                 alpha=self.alpha,
                 sampling_rate=self.sampling_rate,
+                progress=self._subtasks,
             )
         report = PrivacyReport.of(type(self).__name__, budget.plan, noise.secure)
         self.privacy_ = report if earlier is None else self.privacy_ + report

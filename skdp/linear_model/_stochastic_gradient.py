@@ -234,7 +234,9 @@ class SGDClassifier(LinearClassifier):
         earlier = None if first else continued(self._state, X.shape[1] + self.fit_intercept)
         norm = self.data_norm if first else self.data_norm_
         passes = 1 if incremental else self.max_iter
-        with self._open_budget(self._shares_for(classes is not None, norm is not None, passes)) as (budget, noise):
+        n_steps = steps_of(passes, self.sampling_rate)
+        shares = self._shares_for(classes is not None, norm is not None, passes)
+        with self._open_budget(shares, max_subtasks=n_steps) as (budget, noise):
             if classes is None:
                 classes, codes = self._discover_classes(y, budget, noise)
                 self._check_n_classes(classes, " The labels were discovered; the budget of this fit is spent.")
@@ -243,11 +245,12 @@ class SGDClassifier(LinearClassifier):
             problem, norm = self._problem(loss, X, codes, weights, classes, norm, budget, noise)
             w = descend(
                 problem,
-                budget["gradient"].steps(steps_of(passes, self.sampling_rate)),
+                budget["gradient"].steps(n_steps),
                 noise,
                 start=np.zeros(problem.shape) if earlier is None else earlier,
                 alpha=self.alpha,
                 sampling_rate=self.sampling_rate,
+                progress=self._subtasks,
             )
         report = PrivacyReport.of(type(self).__name__, budget.plan, noise.secure)
         self.privacy_ = report if earlier is None else self.privacy_ + report

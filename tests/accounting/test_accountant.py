@@ -24,7 +24,11 @@ from skdp.linear_model import LogisticRegression
 from skdp.naive_bayes import GaussianNB
 
 # Python 3.12 warns of a fork next to other threads, such as loky's; joblib's "multiprocessing" backend forks.
-pytestmark = pytest.mark.filterwarnings("ignore:.*multi-threaded, use of fork:DeprecationWarning")
+# All tests have the same filters: a thread of a refused search may set those of its test again, after that has ended.
+pytestmark = [
+    pytest.mark.filterwarnings("ignore:.*multi-threaded, use of fork:DeprecationWarning"),
+    pytest.mark.filterwarnings("ignore:.*scores are exact:skdp.PrivacyWarning"),
+]
 both_compositions = pytest.mark.parametrize("composition", ["basic", "renyi"])
 
 

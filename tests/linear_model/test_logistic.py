@@ -156,6 +156,7 @@ def test_public_knowledge_is_not_paid_for():
     assert names == ["approximate minimum", "objective"]
 
 
+@pytest.mark.filterwarnings("ignore:.*scores are exact:skdp.PrivacyWarning")
 def test_in_pipeline_search_and_cross_validation():
     scale = FunctionTransformer(lambda X: X / 4)
     pipeline = make_pipeline(scale, LogisticRegression(random_state=0, classes=[0, 1]))
@@ -485,6 +486,7 @@ def test_sparsify_and_densify():
     np.testing.assert_array_equal(model.densify().densify().coef_, coefficients)
 
 
+@pytest.mark.filterwarnings("ignore:.*scores are exact:skdp.PrivacyWarning")
 def test_mechanisms_and_classes_in_a_search():
     pipeline = make_pipeline(
         FunctionTransformer(lambda X: X / 6), LogisticRegression(classes=[0, 1, 2], random_state=0)
