@@ -73,6 +73,7 @@ class PlannedSpend:
             If the accountant refuses.
         """
         if self.accountant is None:
+            self._charged.touch()
             return
         deadline = time.monotonic() + _WAIT_SECONDS
         while not self._charged.exists():
@@ -97,8 +98,8 @@ class PlannedSpend:
 
     @property
     def charged(self) -> bool:
-        """Whether the accountant has been charged, or there is none to be."""
-        return self.accountant is None or self._charged.exists()
+        """Whether anything has been, or would have been if there were an accountant."""
+        return self._charged.exists()
 
     def _settle(self, *, completed: bool) -> None:
         if self.accountant is not None and self._charged.exists():

@@ -1,5 +1,6 @@
 """Choosing and checking models under one budget."""
 
+from ._plan import SearchPlan, StrategyCost
 from ._plot import PrivacyUtilityDisplay
 from ._search import GridSearchCV, RandomizedSearchCV
 from ._split import BernoulliSplit, train_test_split
@@ -10,6 +11,8 @@ __all__ = [
     "GridSearchCV",
     "PrivacyUtilityDisplay",
     "RandomizedSearchCV",
+    "SearchPlan",
+    "StrategyCost",
     "cross_val_score",
     "train_test_split",
 ]

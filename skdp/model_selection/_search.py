@@ -16,7 +16,7 @@ from sklearn import model_selection
 from sklearn.base import BaseEstimator, MetaEstimatorMixin, clone
 from sklearn.metrics import get_scorer
 from sklearn.model_selection import ParameterGrid, ParameterSampler
-from sklearn.utils import Tags, get_tags, indexable
+from sklearn.utils import Tags, get_tags
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
@@ -157,8 +157,7 @@ class PrivateSearch(MetaEstimatorMixin, PrivateEstimator):
             spent).
         """
         metric = self._checked_metric()
-        X, y = indexable(X, y)
-        data = Data(X, y, params)
+        data = Data.checked(self.estimator, X, y, params)
         if self.verbose:
             print(self.plan())
         if math.isinf(self.epsilon):
@@ -523,7 +522,9 @@ class PrivateSearch(MetaEstimatorMixin, PrivateEstimator):
         return hasattr(self, "cv_results_")
 
     def __sklearn_tags__(self) -> Tags:
-        return get_tags(self.estimator)
+        tags = get_tags(self.estimator)
+        tags.non_deterministic |= self.random_state is None and self.epsilon != math.inf
+        return tags
 
 
 class GridSearchCV(PrivateSearch):
@@ -636,7 +637,7 @@ class GridSearchCV(PrivateSearch):
       strategy         epsilon of a trial  epsilon of the model  fits  candidates tried
       random_stopping  2.42                2.42                  3     1.8 of 3
       noisy_max        1.13                2.05                  4     3 of 3            chosen
-      k_fold           0.533               2.05                  16    3 of 3
+      k_fold           0.521               2.05                  16    3 of 3
     With random stopping the number of trials is secret: 3 in the mean, at most 8 with probability 95%.
     >>> search.fit(X, y).privacy_.epsilon
     3.0

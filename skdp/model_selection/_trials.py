@@ -2,14 +2,14 @@
 
 import math
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from numbers import Integral
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, clone, is_classifier, is_regressor
-from sklearn.utils import check_random_state
+from sklearn.utils import check_random_state, column_or_1d, get_tags, indexable
 
 from .._sklearn_compat import Interval, take_rows
 from ..accounting import Budget, Plan
@@ -31,6 +31,22 @@ class Data(NamedTuple):
     X: Any
     y: Any
     params: dict[str, Any]
+
+    @classmethod
+    def checked(cls, estimator: BaseEstimator, X: Any, y: Any, params: Mapping[str, Any]) -> Self:
+        """Rows whose form is right, as far as that does not depend on the estimator's parameters.
+
+        Raises
+        ------
+        ValueError
+            If lengths differ, or the estimator needs y and there is none.
+        """
+        X, y = indexable(X, y)
+        if y is None and get_tags(estimator).target_tags.required:
+            raise ValueError(f"{type(estimator).__name__} requires y to be passed, but the target y is None.")
+        if np.ndim(y) == 2 and np.shape(y)[1] == 1:
+            y = column_or_1d(y, warn=True)
+        return cls(X, y, dict(params))
 
     @property
     def n_rows(self) -> int:
@@ -111,7 +127,9 @@ def metric_for(estimator: BaseEstimator, scoring: str | PrivateScorer | None) ->
                 "name of a metric as scoring, or an estimator that predicts."
             )
         scoring = "accuracy" if is_classifier(estimator) else "r2"
-    return get_metric(scoring)
+    # Classes that the estimator was told are public for its score, too.
+    known = [v for name, v in estimator.get_params().items() if name.split("__")[-1] == "classes" and v is not None]
+    return get_metric(scoring, **({"labels": known[0]} if known and scoring == "balanced_accuracy" else {}))
 
 
 def check_private(estimator: Any, whole: str) -> None:

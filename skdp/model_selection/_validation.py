@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 from joblib import Parallel, delayed
 from sklearn import model_selection
-from sklearn.utils import indexable
 
 from .._sklearn_compat import validate_options
 from ..accounting import BudgetAccountant, NonPrivate, PrivacyReport
@@ -135,8 +134,7 @@ def cross_val_score(
     metric = metric_for(estimator, scoring)
     candidate = candidate_of(estimator, {}, epsilon, delta)
     label, parameters = "cross_val_score", public({**own, "estimator": estimator, "scoring": metric.name})
-    X, y = indexable(X, y)
-    data = Data(X, y, dict(params or {}))
+    data = Data.checked(estimator, X, y, params or {})
     if math.isinf(epsilon):
         warnings.warn(
             "epsilon=inf switches privacy off: these scores are exact. Pass a finite epsilon to protect the rows.",
@@ -147,7 +145,7 @@ def cross_val_score(
             warnings.simplefilter("ignore", PrivacyWarning)
             spend.charge()
             value = model_selection.cross_val_score(
-                candidate.estimator, X, y, scoring=metric.name, cv=cv, n_jobs=n_jobs, params=params
+                candidate.estimator, data.X, data.y, scoring=metric.name, cv=cv, n_jobs=n_jobs, params=params
             )
         return Estimate(value, np.zeros(value.shape), Exact(value), PrivacyReport(label, math.inf, 0.0))
 

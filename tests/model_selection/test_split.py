@@ -1,8 +1,9 @@
 import numpy as np
 import pytest
+from sklearn import model_selection
 from sklearn.model_selection import GridSearchCV, KFold, cross_val_score
 
-from skdp.model_selection import BernoulliSplit
+from skdp.model_selection import BernoulliSplit, train_test_split
 from skdp.naive_bayes import GaussianNB
 
 
@@ -83,3 +84,61 @@ def test_lists_and_frames_have_rows():
 
     for X in ([[1], [2], [3]], ["a", "b", "c"], pd.DataFrame({"a": [1, 2, 3]})):
         assert sum(len(test) for _, test in BernoulliSplit(2).split(X)) == 3
+
+
+@pytest.mark.parametrize("where", [0, 7, 20])
+def test_one_more_row_changes_no_other_side(monkeypatch, where):
+    from skdp.model_selection import _split
+
+    rows = np.arange(20)
+    more = np.insert(rows, where, 99)
+    coins = np.random.RandomState(0).uniform(size=20) < 0.3
+
+    class Tossed:
+        def __init__(self, coins):
+            self._coins = coins
+
+        def coins(self, probability, size):
+            assert (probability, size) == (0.3, len(self._coins))
+            return self._coins
+
+    monkeypatch.setattr(_split, "Noise", lambda seed: Tossed(coins))
+    train, test = train_test_split(rows, test_size=0.3)
+    monkeypatch.setattr(_split, "Noise", lambda seed: Tossed(np.insert(coins, where, True)))
+    more_train, more_test = train_test_split(more, test_size=0.3)
+    assert np.array_equal(more_train, train)
+    assert set(more_test) == {*test, 99}
+    # scikit-learn's function gives each side an exact share of the rows, and others change sides.
+    plain, plain_more = (model_selection.train_test_split(r, test_size=0.3, random_state=0)[1] for r in (rows, more))
+    assert set(plain_more) - {99} != set(plain)
+
+
+def test_sides_of_all_arrays_belong_together():
+    import pandas as pd
+
+    X, y = np.arange(400).reshape(200, 2), np.arange(200)
+    parts = train_test_split(X, y.tolist(), pd.DataFrame({"a": y}), test_size=0.25, random_state=0)
+    X_train, X_test, y_train, y_test, frame_train, frame_test = parts
+    assert np.array_equal(X_train[:, 0], 2 * np.array(y_train))
+    assert np.array_equal(frame_test["a"], y_test)
+    assert len(X_train) + len(X_test) == 200
+    assert 20 < len(X_test) < 80
+    assert len(frame_train) == len(y_train)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"test_size": 10}, "test_size must be a probability"),
+        ({"test_size": 0.0}, "test_size must be a probability"),
+        ({"shuffle": True}, "shuffle=True is refused"),
+        ({"stratify": [0, 1]}, "stratify=.* is refused"),
+    ],
+)
+def test_exact_splits_are_refused(options, message):
+    with pytest.raises(ValueError, match=message):
+        train_test_split(np.zeros(10), **options)
+    with pytest.raises(ValueError, match="one array at least"):
+        train_test_split()
+    with pytest.raises(ValueError, match="inconsistent numbers of samples"):
+        train_test_split(np.zeros(10), np.zeros(9))
