@@ -17,6 +17,7 @@ MODULES = [
     *(f"skdp.{module.name}" for module in pkgutil.iter_modules(skdp.__path__) if not module.name.startswith("_")),
     "skdp.accounting.conversions",
     "skdp.accounting.objectives",
+    "skdp.accounting.selection",
 ]
 
 

@@ -230,9 +230,10 @@ def delta_of(events: Iterable[Event], epsilon: float) -> float:
     """The delta at which releases composed with each other are (epsilon, delta)-DP.
 
     Exact for Gaussian parts, and for sampled ones up to the discretisation of dp_accounting's privacy loss
-    distributions. Epsilons of pure parts add up; beside others they count as the mu of `conversions.pure_to_mu`; objective perturbations compose
-    as in `objectives.composed_delta`. The best of several trials is as in `selection.selected_delta`, and composes with
-    nothing else. A release that is chosen after others costs the sum of what the choices would.
+    distributions. Epsilons of pure parts add up; beside others they count as the mu of `conversions.pure_to_mu`.
+    Objective perturbations compose as in `objectives.composed_delta`. The best of several trials is as in
+    `selection.selected_delta`, and composes with nothing else. A release that is chosen after others costs the sum of
+    what the choices would.
 
     Parameters
     ----------
@@ -251,7 +252,7 @@ def delta_of(events: Iterable[Event], epsilon: float) -> float:
         if isinstance(event, Disjoint | Chosen):
             others = [*events[:i], *events[i + 1 :]]
             deltas = [delta_of([*others, *(e for _, e in parts)], epsilon) for _, parts in event.branches]
-            # The outcomes after which a release is chosen are some of all: each choice adds no more than it would alone.
+            # The outcomes after which a release is chosen are some of all: a choice adds no more than it would alone.
             return max(deltas) if isinstance(event, Disjoint) else math.fsum(deltas)
     pure = [e.epsilon for e in events if isinstance(e, Pure)]
     gaussian = [e.mu for e in events if isinstance(e, Gaussian | Threshold)]

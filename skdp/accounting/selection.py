@@ -108,7 +108,7 @@ def selected_delta(profile: Callable[[float], float], epsilon: float, mean: floa
     distance, its delta at 0: c = mean * profile(0).
 
     The first is in the manner of Koskela, Redberg, Wang (2024), "Privacy Profiles for Private Selection". With e the
-    epsilon of a pure trial and d = 0 it is Theorem 1.3 of Papernot and Steinke (2022), "Hyperparameter Tuning with Renyi
+    epsilon of a pure trial and d = 0 it is a theorem of Papernot and Steinke (2022), "Hyperparameter Tuning with Renyi
     Differential Privacy": (2 + eta) e in total.
     Ties are broken by coins, which makes the order of all outcomes a continuous one.
     """

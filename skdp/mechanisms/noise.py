@@ -239,14 +239,14 @@ class Noise:
         Returns
         -------
         int
-            From the inverse of the distribution function at a uniform float: off by less than 2**-50 in total variation.
+            From the inverse of the distribution function at a uniform float: off by less than 2**-50 in all.
         """
         below = np.cumsum(selection.repetition_probabilities(mean, eta))
         return int(np.searchsorted(below, self._bits.uniform(1)[0] * below[-1]))
 
     def generator(self) -> np.random.RandomState:
-        """A generator for choices that are not released and carry no noise, from a seed that nobody can guess."""
-        return np.random.RandomState(self._bits.words(8, np.uint32))
+        """See `RandomBits.generator`."""
+        return self._bits.generator()
 
     def normal(self, size: int) -> NDArray[np.float64]:
         """Standard normal floats for an objective function, from uniforms of 53 bits with both tails resolved.

@@ -75,5 +75,12 @@ class RandomBits:
         """Independent fair values of -1 and +1, as int64."""
         return self.words(size, np.uint8).astype(np.int64) % 2 * 2 - 1
 
+    def generator(self) -> np.random.RandomState:
+        """A generator that starts from 256 of these bits, for libraries that take no other: never for noise.
+
+        Its output must stay secret, or be a few numbers from which its state cannot be told.
+        """
+        return np.random.RandomState(self.words(8, np.uint32))
+
 
 _WORDS = ((np.uint8, 2**4), (np.uint16, 2**11), (np.uint32, 2**26))

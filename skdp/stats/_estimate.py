@@ -1,7 +1,7 @@
 """Estimates that know their noise: standard errors and confidence intervals."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -128,6 +128,37 @@ def _with_error(value: float, error: float) -> str:
     return f"{value:.{digits}f} ± {error:.{digits}f}"
 
 
+def taken(estimate: Estimate, index: Any) -> Estimate:
+    """Some entries of an array."""
+    value, error = estimate.value[index], estimate.standard_error[index]
+    return Estimate(value, error, Taken(estimate._interval, index), estimate.privacy)
+
+
+@dataclass(frozen=True)
+class Taken:
+    """The interval of some entries."""
+
+    interval: Callable[[float], tuple[Any, Any]]
+    index: Any
+
+    def __call__(self, level: float) -> tuple[Any, Any]:
+        """Both ends."""
+        low, high = self.interval(level)
+        return low[self.index], high[self.index]
+
+
+@dataclass(frozen=True)
+class Joined:
+    """The intervals of several numbers as those of one array."""
+
+    intervals: Sequence[Callable[[float], tuple[Any, Any]]]
+
+    def __call__(self, level: float) -> tuple[Any, Any]:
+        """Both ends."""
+        low, high = zip(*(interval(level) for interval in self.intervals), strict=True)
+        return np.array(low), np.array(high)
+
+
 def two_sided_tail(t: Any, stds: Any, *, pure: bool) -> Array:
     """The probability that a sum of independent noises is larger than t in magnitude.
 
@@ -181,6 +212,35 @@ def half_width(level: float, stds: Any, *, pure: bool) -> Array:
     return _last_accepted(lambda t: two_sided_tail(t, stds, pure=True) >= 1 - level, np.zeros_like(high), high)
 
 
+def summed_tail(t: Any, stds: Any, *, pure: bool) -> Array:
+    """At least the probability that a sum of independent noises, each of which may be a sum, is larger than t.
+
+    In magnitude. A sum of Laplace noises is between one of them and normal noise: the larger of both tails is heavier
+    than its own.
+
+    Parameters
+    ----------
+    t : array-like
+        Not negative.
+    stds : array-like of shape (n_noises, ...)
+    pure : bool
+        Whether the noises are Laplace noise; normal otherwise.
+
+    Returns
+    -------
+    ndarray
+    """
+    size = t / np.maximum(np.sqrt(np.sum(np.square(stds), axis=0)), np.finfo(np.float64).tiny)
+    normal = erfc(size / math.sqrt(2))
+    return np.maximum(normal, np.exp(-math.sqrt(2) * size)) if pure else normal
+
+
+def summed_quantile(level: float, *, pure: bool) -> float:
+    """What a sum of noises with a standard deviation of 1 stays below in magnitude, with that probability at least."""
+    normal = float(ndtri((1 + level) / 2))
+    return max(normal, -math.log1p(-level) / math.sqrt(2)) if pure else normal
+
+
 def _last_accepted(accepts: Callable[[Array], NDArray[np.bool_]], inside: Array, outside: Array) -> Array:
     """How far from `inside` towards `outside` a test accepts: found by bisection, rounded outwards."""
     inside, outside = np.array(inside, dtype=np.float64), np.array(outside, dtype=np.float64)
@@ -223,38 +283,105 @@ class Proportion:
 
     For the true mean m, (1 - m) * above - m * below is noise of a known distribution: the interval holds the m for
     which it is no larger than noise gets (Fieller 1954), all of [0, 1] if the noisy number of rows may be noise.
+
+    Attributes
+    ----------
+    above, below : ndarray
+        The noisy sums.
+    std : ndarray
+        Standard deviation of one noise.
+    pure : bool
+    n_above, n_below : int or ndarray of int, default=1
+        How many noises are in each sum.
     """
 
     above: Array
     below: Array
     std: Array
     pure: bool
+    n_above: Any = 1
+    n_below: Any = 1
+
+    @property
+    def n_rows(self) -> Array:
+        """Noisy numbers of rows, at least 1."""
+        return np.maximum(self.above + self.below, 1.0)
 
     @property
     def estimate(self) -> Array:
         """The mean."""
-        return np.clip(self.above / np.maximum(self.above + self.below, 1.0), 0.0, 1.0)
+        return np.clip(self.above / self.n_rows, 0.0, 1.0)
 
     @property
     def standard_error(self) -> Array:
         """That of the noise, to the first order."""
-        m = self.estimate
-        return np.hypot(1 - m, m) * self.std / np.maximum(self.above + self.below, 1.0)
+        return np.sqrt(np.sum(self.noises(self.estimate) ** 2, axis=0)) / self.n_rows
+
+    def noises(self, m: Array) -> Array:
+        """Standard deviations of the noise in (1 - m) * above and in m * below."""
+        return np.stack([np.abs(1 - m) * np.sqrt(self.n_above), np.abs(m) * np.sqrt(self.n_below)]) * self.std
 
     def __call__(self, level: float) -> tuple[Array, Array]:
         """Both ends, in [0, 1]."""
+        single = np.all(np.equal(self.n_above, 1) & np.equal(self.n_below, 1))
+        tail = two_sided_tail if single else summed_tail
 
         def accepts(m: Array) -> NDArray[np.bool_]:
-            size = np.abs(self.above - m * n)
-            weights = np.stack([np.abs(1 - m), np.abs(m)])
-            return two_sided_tail(size, weights * self.std, pure=self.pure) >= 1 - level
+            return tail(np.abs(self.above - m * n), self.noises(m), pure=self.pure) >= 1 - level
 
         n = self.above + self.below
-        least = 2 * half_width(level, np.stack([self.std, self.std]), pure=self.pure)
-        return _between(self.above, n, least, accepts, 0.0, 1.0)
+        if single:
+            least = 2 * half_width(level, np.stack([self.std, self.std]), pure=self.pure)
+        else:
+            least = 2 * summed_quantile(level, pure=self.pure) * np.sqrt(self.n_above + self.n_below) * self.std
+        return between(self.above, n, least, accepts, 0.0, 1.0)
 
 
-def _between(
+@dataclass(frozen=True)
+class SumOfProportions:
+    """The interval of the sum of several independent proportions and a known number, times a weight.
+
+    Each end is as far from the estimate as the root of the sum of squares of its parts (Zou and Donner 2008): parts
+    are not clipped before they are added. One whose noisy number of rows may be noise adds all of [0, 1].
+
+    Attributes
+    ----------
+    parts : Proportion
+        Along the first axis.
+    weight, offset : float
+    more : float, default=0.0
+        Standard deviation of one more noise in the sum, whose tails are at most those of Laplace noise.
+    """
+
+    parts: Proportion
+    weight: float = 1.0
+    offset: float = 0.0
+    more: float = 0.0
+
+    def __call__(self, level: float) -> tuple[Array, Array]:
+        """Both ends, in [0, 1]."""
+        z2 = summed_quantile(level, pure=self.parts.pure) ** 2
+        above, n = self.parts.above, self.parts.above + self.parts.below
+        above_std, below_std = self.parts.noises(np.zeros_like(n))[0], self.parts.noises(np.ones_like(n))[1]
+        known = n**2 > 4 * z2 * (above_std**2 + below_std**2)
+        known &= n > 0
+        # The m between which (above - m n)**2 <= z2 * (((1 - m) above_std)**2 + (m below_std)**2).
+        square = np.where(known, n**2 - z2 * (above_std**2 + below_std**2), 1.0)
+        middle = (above * n - z2 * above_std**2) / square
+        radius = np.sqrt(np.maximum(middle**2 - (above**2 - z2 * above_std**2) / square, 0.0))
+        centre = np.where(known, above / np.where(known, n, 1.0), 0.0)
+        more = summed_quantile(level, pure=True) * self.more
+
+        def distance(end: Array) -> Array:
+            return np.sqrt(np.sum(np.where(known, end - centre, 0.0) ** 2, axis=0) + more**2)
+
+        total = self.offset + centre.sum(axis=0)
+        low = total - distance(middle - radius)
+        high = total + distance(middle + radius) + np.sum(~known, axis=0)
+        return np.clip(self.weight * low, 0.0, 1.0), np.clip(self.weight * high, 0.0, 1.0)
+
+
+def between(
     numerator: Array,
     n: Array,
     least: Array,
@@ -353,7 +480,7 @@ class Covariance:
             return two_sided_tail(np.maximum(size, 0.0), self._noises(m_i, m_j, v, drift), pure=self.pure) >= error
 
         least = 2 * half_width(1 - error, self.n_std, pure=self.pure)
-        return _between(numerator, self.n_rows, least, accepts, self.lowest, 1.0)
+        return between(numerator, self.n_rows, least, accepts, self.lowest, 1.0)
 
 
 @dataclass(frozen=True)
@@ -384,9 +511,7 @@ class Ranks:
         For an end to miss, the very cut next to the quantile must do, whose noise is one number: no correction for the
         number of cuts is needed.
         """
-        z = ndtri((1 + level) / 2)
-        if self.pure:  # a sum of Laplace noises is between one of them and normal noise
-            z = max(z, -math.log1p(-level) / math.sqrt(2))
+        z = summed_quantile(level, pure=self.pure)
         n_low = np.logical_and.accumulate(self.excess < -z * self.std, axis=0).sum(axis=0)
         n_high = np.logical_and.accumulate((self.excess > z * self.std)[::-1], axis=0).sum(axis=0)
         steps = np.concatenate([self.ends[0][None], self.cuts, self.ends[1][None]])
@@ -396,12 +521,32 @@ class Ranks:
 
 
 @dataclass(frozen=True)
+class Selected:
+    """The interval of the best one of several values, each of which has one: all of them hold at once.
+
+    Attributes
+    ----------
+    interval : callable
+        Of the best one.
+    out_of : float
+        How many there are, in the mean if that is random.
+    """
+
+    interval: Callable[[float], tuple[Array, Array]]
+    out_of: float
+
+    def __call__(self, level: float) -> tuple[Array, Array]:
+        """Both ends: by the union bound, which of them is the best does not matter."""
+        return self.interval(1 - (1 - level) / self.out_of)
+
+
+@dataclass(frozen=True)
 class Affine:
     """An interval in other units, or of the square root."""
 
     interval: Callable[[float], tuple[Array, Array]]
     offset: Any
-    scale: Array
+    scale: Any
     root: bool = False
 
     def __call__(self, level: float) -> tuple[Array, Array]:
@@ -409,4 +554,5 @@ class Affine:
         ends = self.interval(level)
         if self.root:
             ends = np.sqrt(ends[0]), np.sqrt(ends[1])
-        return self.offset + self.scale * ends[0], self.offset + self.scale * ends[1]
+        ends = self.offset + self.scale * ends[0], self.offset + self.scale * ends[1]
+        return np.minimum(*ends), np.maximum(*ends)  # a negative scale swaps them

@@ -3,7 +3,8 @@
 import contextlib
 import math
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from numbers import Real
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -15,11 +16,11 @@ from ..accounting import Budget, BudgetAccountant, NonPrivate, Plan, PrivacyRepo
 from ..accounting.parameters import public
 from ..base import PrivateEstimator
 from ..exceptions import PrivacyWarning
-from ..mechanisms import Noise
-from ..rows import Rows, check_bounds, check_n_rows, feature_bounds
+from ..mechanisms import Noise, Noisy
+from ..rows import Rows, check_bounds, check_labels, check_n_rows, feature_bounds
 from ..rows.collection import Block
 from ..rows.queries import Grid, Query
-from ._estimate import Array, Estimate, Exact
+from ._estimate import Affine, Array, Estimate, Exact, Joined, Proportion
 
 Bounds = tuple[Array, Array]
 
@@ -32,6 +33,16 @@ class Answer(NamedTuple):
     value: Any
     standard_error: Any
     interval: Callable[[float], tuple[Any, Any]]
+
+    def scaled(self, factor: float) -> "Answer":
+        """The answer times a public number, which may be negative."""
+        return Answer(factor * self.value, abs(factor) * self.standard_error, Affine(self.interval, 0.0, factor))
+
+    @classmethod
+    def joined(cls, answers: "Sequence[Answer]") -> "Answer":
+        """Several numbers as one array."""
+        value, standard_error, intervals = zip(*answers, strict=True)
+        return cls(np.array(value), np.array(standard_error), Joined(intervals))
 
 
 class Question:
@@ -70,7 +81,12 @@ class Question:
         self._parameters = {**own, **others}
 
     def answer(
-        self, shares: list[Share], release: Callable[[Budget, Noise], Answer], exact: Callable[[], Any]
+        self,
+        shares: list[Share],
+        release: Callable[[Budget, Noise], Answer],
+        exact: Callable[[], Any],
+        *,
+        stacklevel: int = 3,
     ) -> Estimate:
         """Spend, then ask.
 
@@ -82,6 +98,8 @@ class Question:
             Takes the `Budget` and the `Noise`; sees the data through the budget's parts only.
         exact : callable
             The value without privacy, for epsilon=inf.
+        stacklevel : int, default=3
+            Where the user's call is, for a warning.
 
         Returns
         -------
@@ -92,7 +110,7 @@ class Question:
                 f"epsilon=inf switches privacy off: this {self._name} is exact. Pass a finite epsilon to protect the "
                 "rows.",
                 PrivacyWarning,
-                stacklevel=3,
+                stacklevel=stacklevel,
             )
             with self._charged(NonPrivate()):
                 value = exact()
@@ -155,7 +173,7 @@ class Numbers:
         return result[..., 0] if self.one else result
 
 
-def checked(data: ArrayLike, dtype: Any = None, *, dimensions: tuple[int, ...] = (1, 2)) -> NDArray:
+def checked(data: ArrayLike, dtype: Any = None, *, dimensions: tuple[int, ...] = (1, 2), name: str = "data") -> NDArray:
     """Data as an array; ValueError if their form is wrong. No rows are as good as any other number of rows."""
     if dtype is None or not hasattr(data, "ndim"):
         data = np.asarray(
@@ -163,12 +181,37 @@ def checked(data: ArrayLike, dtype: Any = None, *, dimensions: tuple[int, ...] =
         )  # check_array would turn nullable truth values into numbers
     if np.ndim(data) not in dimensions:
         wanted = " or ".join(f"{n}-D" for n in dimensions)
-        raise ValueError(f"data must be {wanted}: a number or label for each row. Got {np.ndim(data)}-D data instead.")
+        raise ValueError(
+            f"{name} must be {wanted}: a number or label for each row. Got {np.ndim(data)}-D data instead."
+        )
     with np.errstate(over="ignore", invalid="ignore"):  # finite values whose sum is not
         array = check_array(
-            data, dtype=dtype, ensure_2d=False, ensure_all_finite="allow-nan", ensure_min_samples=0, input_name="data"
+            data, dtype=dtype, ensure_2d=False, ensure_all_finite="allow-nan", ensure_min_samples=0, input_name=name
         )
     check_n_rows(array)
+    return array
+
+
+def as_labels(
+    array: NDArray, name: str = "data", remedy: str = "Use histogram for numbers that are not whole."
+) -> NDArray:
+    """Labels that are strings or whole numbers, in an array of such a type; an error, with a remedy, if they are not.
+
+    Objects become what all of them are: that tells of no single row but whether it is valid.
+    """
+    if array.dtype == object:
+        kinds = set(map(type, array))
+        for shared, dtype in ((Real | np.bool_, np.float64), (str, str)):
+            if all(issubclass(kind, shared) for kind in kinds):
+                array = array.astype(dtype)
+                break
+    if array.dtype.kind not in "biufUS":
+        raise TypeError(
+            f"{name} has labels that are neither strings nor numbers. Convert them, for example to strings."
+        )
+    if array.dtype.kind == "f" and np.isinf(array).any():
+        raise ValueError(f"{name} has infinity, which is no label. Leave those rows out.")
+    check_labels(array, remedy)
     return array
 
 
@@ -215,6 +258,7 @@ class Proportions(Query):
     _ONE = 2**22
 
     def __init__(self, bounds: Bounds) -> None:
+        self._bounds = bounds
         self._grid = Grid(bounds, self._ONE)
         d = bounds[0].size
         self.l1, self.l2, self.step = float(d), math.sqrt(d), 1 / (2 * self._ONE)
@@ -226,3 +270,13 @@ class Proportions(Query):
         z[~present] = 0.0
         total, n = z.sum(axis=0), self._ONE * present.sum(axis=0)
         return (np.stack([n + total, n - total]),)
+
+    def means(self, noisy: Noisy, *, pure: bool, one: bool) -> Answer:
+        """The columns' means from noisy sums: post-processing. A number instead of an array for but one column."""
+        above, below, std = noisy.value[0] * self.step, noisy.value[1] * self.step, noisy.std[0] * self.step
+        lower, upper = self._bounds
+        if one:
+            above, below, std, lower, upper = (part[0] for part in (above, below, std, lower, upper))
+        share = Proportion(above, below, std, pure)
+        width = upper - lower
+        return Answer(lower + width * share.estimate, width * share.standard_error, Affine(share, lower, width))

@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Iterator, Mapping
-from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -16,7 +15,6 @@ from ..rows import (
     Histogram,
     Rows,
     check_classes,
-    check_labels,
     discover,
     distributions,
     encode,
@@ -24,8 +22,8 @@ from ..rows import (
 )
 from ..rows.collection import Block
 from ..rows.queries import GramMatrix, present
-from ._estimate import ONE_SIGMA, Additive, Affine, Array, Covariance, Estimate, Proportion, Ranks
-from ._query import Answer, Numbers, Proportions, Question, Sums, checked
+from ._estimate import ONE_SIGMA, Additive, Affine, Array, Covariance, Estimate, Ranks, taken
+from ._query import Answer, Numbers, Proportions, Question, Sums, as_labels, checked
 
 RandomState = int | np.random.RandomState | None
 
@@ -189,14 +187,9 @@ def mean(
     numbers = Numbers(data, bounds)
 
     def release(budget: Budget, noise: Noise) -> Answer:
-        lower, upper = numbers.bounds_from(budget, noise)
-        query = Proportions((lower, upper))
+        query = Proportions(numbers.bounds_from(budget, noise))
         noisy = Rows(numbers.X).release(query, budget["mean"], noise)
-        above, below = noisy.value * query.step
-        above, below, std = (numbers.shaped(part) for part in (above, below, noisy.std[0] * query.step))
-        share = Proportion(above, below, std, question.pure)
-        offset, width = numbers.shaped(lower), numbers.shaped(upper) - numbers.shaped(lower)
-        return Answer(offset + width * share.estimate, width * share.standard_error, Affine(share, offset, width))
+        return query.means(noisy, pure=question.pure, one=numbers.one)
 
     return question.answer(
         numbers.shares_with("mean"), release, lambda: numbers.shaped(np.nanmean(numbers.clipped, axis=0))
@@ -642,13 +635,13 @@ class ValueCounts(Mapping):
     def __init__(self, categories: NDArray, counts: Estimate) -> None:
         order = np.argsort(-counts.value, kind="stable")
         self.categories = categories[order]
-        self.counts = _taken(counts, order)
+        self.counts = taken(counts, order)
 
     def __getitem__(self, category: Any) -> Estimate:
         where = [i for i, one in enumerate(self.categories.tolist()) if one == category]
         if not where:
             raise KeyError(category)
-        return _taken(self.counts, where[0])
+        return taken(self.counts, where[0])
 
     def __iter__(self) -> Iterator[Any]:
         return iter(self.categories.tolist())
@@ -660,24 +653,6 @@ class ValueCounts(Mapping):
         privacy = self.counts.privacy
         lines = [f"{category}: {str(self[category]).partition(' (')[0]}" for category in self]
         return "\n".join([*lines, f"(epsilon={privacy.epsilon:g}, delta={privacy.delta:g})"])
-
-
-def _taken(counts: Estimate, index: Any) -> Estimate:
-    low_high = counts._interval
-    value, error = counts.value[index], counts.standard_error[index]
-    return Estimate(value, error, Taken(low_high, index), counts.privacy)
-
-
-class Taken:
-    """The interval of some entries."""
-
-    def __init__(self, interval: Any, index: Any) -> None:
-        self._interval, self._index = interval, index
-
-    def __call__(self, level: float) -> tuple[Any, Any]:
-        """Both ends."""
-        low, high = self._interval(level)
-        return low[self._index], high[self._index]
 
 
 def value_counts(
@@ -752,28 +727,16 @@ def value_counts(
     if known is None:
         shares = [Share("labels", _LABELS_SHARE, "threshold"), *shares]
     counts = question.answer(shares, release, exact)
-    return ValueCounts(_typed_by_values(found) if known is None else known, counts)
+    return ValueCounts(typed_by_values(found) if known is None else known, counts)
 
 
 def _labels(data: ArrayLike) -> NDArray:
     """The labels of a column, without missing ones: each row by itself."""
     array = checked(data, None if has_own_dtype(data) else object, dimensions=(1,))
-    labels = array[~_missing(array)]
-    if labels.dtype == object:
-        kinds = set(map(type, labels))
-        for shared, dtype in ((Real | np.bool_, np.float64), (str, str)):
-            if all(issubclass(kind, shared) for kind in kinds):
-                labels = labels.astype(dtype)
-                break
-    if labels.dtype.kind not in "biufUS":
-        raise TypeError("data hold labels that are neither strings nor numbers. Convert them, for example to strings.")
-    if labels.dtype.kind == "f" and np.isinf(labels).any():
-        raise ValueError("data hold infinity, which is no label. Leave those rows out.")
-    check_labels(labels, "Use histogram for numbers that are not whole.")
-    return labels
+    return as_labels(array[~_missing(array)])
 
 
-def _typed_by_values(found: Any) -> NDArray:
+def typed_by_values(found: Any) -> NDArray:
     """Categories in an array whose type tells nothing else: a column of integers with a missing one holds floats."""
     return np.array([int(label) if isinstance(label, float) else label for label in found.tolist()])
 
