@@ -1,6 +1,7 @@
 """scikit-learn's callbacks are told of every private fit, and of nothing that depends on its rows."""
 
 import pickle
+import re
 
 import numpy as np
 import pytest
@@ -10,6 +11,8 @@ from sklearn.pipeline import Pipeline as SklearnPipeline
 
 from skdp import BudgetAccountant, BudgetExceededError, PrivacyWarning
 from skdp.linear_model import LogisticRegression, PoissonRegressor, SGDClassifier, SGDRegressor
+from skdp.mechanisms import Noise
+from skdp.model_selection import GridSearchCV as PrivateGridSearchCV
 from skdp.naive_bayes import GaussianNB
 from skdp.pipeline import make_pipeline
 from skdp.preprocessing import Clip, StandardScaler
@@ -304,3 +307,40 @@ def test_older_versions_do_without():
     for model in (LogisticRegression(mechanism="gradient", **KNOWN), GaussianNB(), pipeline()):
         assert not hasattr(model, "set_callbacks")
         assert not attributes(clone(model).fit(X, y))
+
+
+@with_callbacks
+@pytest.mark.parametrize("strategy", ["noisy_max", "k_fold"])
+def test_searches_report_trials_where_their_number_is_public(strategy):
+    grid = {"var_smoothing": [1e-9, 1e-3, 1e-1]}
+    search = PrivateGridSearchCV(GaussianNB(bounds=(-1, 1), classes=[0, 1]), grid, strategy=strategy, cv=2)
+    recorder = recorded(search, *data())
+    name = "GridSearchCV"
+    trials = [event for i in range(3) for event in both(1, name, "trial", i, 0)]
+    final = both(1, name, "final fit", 3, 0)
+    root = (0, name, "fit", 0, 4)
+    assert recorder.events == ["setup", ("begin", *root), *trials, *final, ("end", *root), "teardown"]
+    assert all(thing is None for thing in recorder.told)
+    assert "_task" not in vars(search)
+
+
+@with_callbacks
+def test_searches_hide_trials_where_their_number_is_secret(monkeypatch, capsys):
+    search = PrivateGridSearchCV(
+        GaussianNB(bounds=(-1, 1), classes=[0, 1]), {"var_smoothing": [1e-9, 1e-3]}, strategy="random_stopping"
+    )
+    outputs = set()
+    for n_trials in (1, 3, 20):
+        monkeypatch.setattr(Noise, "repetitions", lambda self, mean, eta, n=n_trials: n)
+        assert recorded(search, *data(), Propagated).events == [
+            "setup", ("begin", 0, "GridSearchCV", "fit", 0, 0), ("end", 0, "GridSearchCV", "fit", 0, 0), "teardown",
+        ]  # fmt: skip
+        clone(search).set_callbacks(ProgressBar(max_propagation_depth=None)).fit(*data())
+        shown = capsys.readouterr().out
+        assert "GridSearchCV - fit" in shown
+        inner = Recorder()
+        told = clone(search).set_params(estimator=clone(search.estimator).set_callbacks(inner)).fit(*data())
+        assert inner.events == []
+        assert hasattr(told, "best_params_")
+        outputs.add(re.sub(r"[\d:]+ *$", "", shown, flags=re.MULTILINE))
+    assert len(outputs) == 1

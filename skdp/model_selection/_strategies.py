@@ -67,6 +67,9 @@ def candidate_of(
     own = clone(estimator).set_params(**clone(params, safe=False))
     check_own_budget(own, f"The estimator with {params}" if params else "The estimator", "search")
     own.set_params(epsilon=epsilon, delta=delta)
+    for each in (own, *own.get_params().values()):
+        if hasattr(each, "set_callbacks"):
+            each.set_callbacks()  # a clone keeps callbacks, and they would be told of each trial
     validate_parameters(own)
     if math.isinf(epsilon):
         return Candidate(number, params, own, ())
