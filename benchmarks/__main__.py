@@ -18,6 +18,7 @@ from .pipelines import pipelines
 from .quantiles import quantiles
 from .raw import raw
 from .sceptic import sceptic
+from .searches import searches
 from .shares import shares
 from .speed import speed
 from .tuning import tuning
@@ -36,10 +37,11 @@ def main():
         "speed": lambda: speed(options.data),
         "ledger": ledger,
         "sceptic": lambda: sceptic(options.data, options.splits, options.out, options.diffprivlib_python),
+        "searches": lambda: searches(options.data, options.splits),
         "tuning": lambda: tuning(options.splits),
         "shares": lambda: shares(options.data, options.splits),
     }
-    long = {"sceptic", "tuning", "shares"}
+    long = {"sceptic", "searches", "tuning", "shares"}
     parser.add_argument("--data", type=Path, default=FOLDER, metavar="FOLDER", help="where the CSV files are")
     parser.add_argument(
         "--only", choices=sections, help=f"run one section; {', '.join(sorted(long))} only run if named"

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from dp_accounting import GaussianDpEvent
 from dp_accounting.pld import PLDAccountant
+from joblib import parallel_config
 from scipy import integrate, stats
 from scipy.special import expit
 from threadpoolctl import threadpool_limits
@@ -123,3 +124,37 @@ def test_sceptic_writes_tidy_scores_and_a_plot(tmp_path, capsys):
     assert {"skdp, objective", "Kifer et al. 2012", sceptic.NOT_PRIVATE} <= set(results["method"])
     assert not results.duplicated(["data", "method", "epsilon", "seed", "metric"]).any()
     assert (tmp_path / "sceptic.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_costs_of_searches():
+    from skdp.accounting.conversions import gaussian_mu
+    from skdp.naive_bayes import GaussianNB
+
+    searches = importlib.import_module("benchmarks.searches")
+    # Gaussian parts compose in squares: the mu of a whole is that of each of 31 fits, times the root of 31.
+    smoothings = [1e-9, 1e-6, 1e-3, 0.1, 1.0, 10.0]
+    model = GaussianNB(classes=[0, 1], bounds=(-1, 1))
+    task = searches.Task(np.zeros((0, 2)), np.zeros(0), (1.0,), model, {"var_smoothing": smoothings}, {})
+    mu = gaussian_mu(searches._true_epsilon(task, 0.5), DELTA)
+    assert mu == pytest.approx(math.sqrt(31) * gaussian_mu(0.5, DELTA), rel=1e-6)
+    # Where objectives are perturbed, too, the naive search costs what it was given.
+    task = searches._digits()
+    for epsilon in (0.1, 3.0):
+        each = searches._epsilon_of_a_fit(task, epsilon)
+        assert searches._true_epsilon(task, each) == pytest.approx(epsilon, rel=0.01)
+    # What the documentation of searches says.
+    shares = {(row["trials"], row["epsilon"]): row for row in searches._trial_shares()}
+    assert shares["16", "3"] == {
+        "trials": "16", "epsilon": "3", "eta=0": "68%", "eta=1": "62%", "eta=inf": "38%", "composition": "22%",
+    }  # fmt: skip
+
+
+def test_tables_of_searches():
+    searches = importlib.import_module("benchmarks.searches")
+    task = searches._digits()
+    grid = {"features": ["passthrough"]}
+    with threadpool_limits(1), parallel_config("sequential"):
+        rows = searches._comparison(task._replace(epsilons=(3.0,), grid=grid), 1)
+    own = ["untuned: pixels", "untuned: gamma=1", "GridSearchCV", "RandomizedSearchCV, n_iter=16"]
+    assert [row["method"] for row in rows] == [*own, "naive, true epsilon", "naive, claimed epsilon"]
+    assert all(0.3 <= float(row["epsilon=3"][:5]) <= 1 for row in rows)
