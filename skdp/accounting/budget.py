@@ -233,7 +233,11 @@ def alone(parts: Iterable[Named], delta: float) -> events.Plan:
 
 
 def smallest(plans: Iterable[Iterable[Named]]) -> tuple[Named, ...]:
-    """The parts of plans that differ in amounts only, with the smallest of each amount: they meet all guarantees."""
+    """The parts of plans that differ in amounts only, with the smallest of each amount.
+
+    They meet all guarantees, but for a few per cent where an objective is perturbed: beside the same floor, the bound
+    for a smaller mu may be looser. So what is made of them has to be verified.
+    """
     return tuple((same[0][0], _smallest([event for _, event in same])) for same in zip(*plans, strict=True))
 
 

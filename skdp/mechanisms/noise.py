@@ -239,7 +239,8 @@ class Noise:
         Returns
         -------
         int
-            From the inverse of the distribution function at a uniform float: off by less than 2**-50 in all.
+            From the inverse of the distribution function at a uniform float: for means of up to 1000, off by less than
+            2**-39 in all.
         """
         below = np.cumsum(selection.repetition_probabilities(mean, eta))
         return int(np.searchsorted(below, self._bits.uniform(1)[0] * below[-1]))

@@ -1,5 +1,7 @@
 """What all metrics share: what they ask of each row, what they release, and what follows from that."""
 
+import threading
+import warnings
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
@@ -15,6 +17,10 @@ from ..stats._query import Answer, Proportions, Question, as_labels, checked
 Values = NDArray[Any]
 Parts = Budget | Mapping[str, Part]  # by the names of shares
 
+# Threads share the filters and the record of warnings: each would get those of the others, or none, and whose filters
+# stay in the end is chance. How many warnings there are could then tell of a secret number of trials.
+FILTERING = threading.RLock()
+
 
 class Metric:
     """A score or loss of predictions: rows are compared one by one, and what they add up to is released.
@@ -29,6 +35,8 @@ class Metric:
         The score, of which more is better, is `sign` times the value: -1 for losses.
     responses : tuple of str
         Methods of an estimator that serve; the first one that it has is used.
+    of_regressors : bool
+        Whether it is for regressors; for classifiers otherwise.
     n_values : int
         How many numbers each row is turned into.
     """
@@ -36,6 +44,7 @@ class Metric:
     name: ClassVar[str]
     sign: ClassVar[int] = 1
     responses: ClassVar[tuple[str, ...]] = ("predict",)
+    of_regressors: ClassVar[bool] = False
     n_values: ClassVar[int] = 1
 
     def shares(self, *, pure: bool = False) -> list[Share]:
@@ -71,8 +80,35 @@ class Metric:
         """
         raise NotImplementedError
 
+    def method_of(self, estimator: Any) -> str:
+        """The name of the estimator's method that serves; it need not be fitted.
+
+        Parameters
+        ----------
+        estimator : estimator
+
+        Returns
+        -------
+        str
+
+        Raises
+        ------
+        AttributeError
+            If there is none.
+        """
+        method = next((method for method in self.responses if hasattr(estimator, method)), None)
+        if method is None:
+            raise AttributeError(
+                f"{self.name!r} needs an estimator with {' or '.join(self.responses)}. Got {type(estimator).__name__}, "
+                "which has none. Choose another metric, or an estimator that has it."
+            )
+        return method
+
     def values_of(self, estimator: Any, X: Any, y: ArrayLike) -> Values:
         """`values` for a fitted estimator and rows, which may be none.
+
+        Whatever numbers the estimator makes of the rows, there is no error about infinity and no warning: both would
+        tell of them. Those that are too large for a float count as the largest one, NaN as 0.
 
         Parameters
         ----------
@@ -89,15 +125,15 @@ class Metric:
         AttributeError
             If the estimator has no method that serves.
         """
-        method = next((method for method in self.responses if hasattr(estimator, method)), None)
-        if method is None:
-            raise AttributeError(
-                f"{self.name!r} needs an estimator with {' or '.join(self.responses)}. Got {type(estimator).__name__}, "
-                "which has none. Choose another metric, or an estimator that has it."
-            )
+        method = self.method_of(estimator)
         if (X.shape[0] if hasattr(X, "shape") else len(X)) == 0:  # for which no estimator predicts
             return np.empty((0, self.n_values))
-        return self.values(y, getattr(estimator, method)(X), getattr(estimator, "classes_", None))
+        with np.errstate(all="ignore"), FILTERING, warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            response = np.asarray(getattr(estimator, method)(X))
+            if response.dtype.kind == "f":
+                response = np.nan_to_num(response)
+            return self.values(y, response, getattr(estimator, "classes_", None))
 
     def release(self, values: Values, budget: Parts, noise: Noise, *, pure: bool) -> Answer:
         """The value and its noise.

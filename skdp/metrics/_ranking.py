@@ -70,7 +70,8 @@ class RocAuc(Metric):
                 score = expit(score)
             else:
                 lower, upper = self.bounds
-                score = (score - lower) / (upper - lower)
+                with np.errstate(over="ignore"):  # a warning would tell of the row; it is clipped all the same
+                    score = (score - lower) / (upper - lower)
         return np.column_stack([positive, score])
 
     def release(self, values: Values, budget: Parts, noise: Noise, *, pure: bool) -> Answer:

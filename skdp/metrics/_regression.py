@@ -32,6 +32,7 @@ class ErrorMetric(Metric):
         Public range of the targets. None estimates it.
     """
 
+    of_regressors: ClassVar[bool] = True
     n_values: ClassVar[int] = 2
     bounds: Any = None
 

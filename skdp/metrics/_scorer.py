@@ -157,6 +157,15 @@ class PrivateScorer:
                 "Pass a scorer without epsilon, delta, accountant and random_state, or the name of the metric."
             )
 
+    @property
+    def single_metric(self) -> Metric:
+        """The metric, if it is one: a search chooses by one score."""
+        if not self._single:
+            raise ValueError(
+                f"{self!r} has several metrics, but a private search chooses by one. Pass the name of one."
+            )
+        return self.metric
+
     def _shares_of(self, metric: Metric) -> list[Share]:
         return metric.shares(pure=self._question.pure)
 

@@ -2,6 +2,7 @@
 
 import itertools
 import math
+import secrets
 import warnings
 from abc import abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -165,7 +166,7 @@ class PrivateSearch(MetaEstimatorMixin, PrivateEstimator):
             return self
         strategy, planned = self._planned(metric)
         secret = isinstance(strategy, RandomStopping)
-        candidates = self._draw(strategy) if isinstance(strategy, RandomStopping) else planned
+        candidates = self._draw(strategy, metric) if isinstance(strategy, RandomStopping) else planned
         # The number of trials is secret where it is random. They are no tasks that are told of then.
         n_tasks = 0 if secret else len(candidates) + self.refit
         label, parameters = type(self).__name__, public_parameters(self)
@@ -342,8 +343,11 @@ class PrivateSearch(MetaEstimatorMixin, PrivateEstimator):
             )
         return metric_for(self.estimator, self.scoring)
 
-    def _candidates(self, settings: Iterable[dict[str, Any]]) -> list[Candidate]:
-        return [candidate_of(self.estimator, params, self.epsilon, self.delta, i) for i, params in enumerate(settings)]
+    def _candidates(self, settings: Iterable[dict[str, Any]], metric: Metric) -> list[Candidate]:
+        return [
+            candidate_of(self.estimator, params, metric, self.epsilon, self.delta, i)
+            for i, params in enumerate(settings)
+        ]
 
     def _planned(self, metric: Metric) -> tuple[Strategy, list[Candidate]]:
         """The strategy that `fit` uses, and the candidates that it was made for."""
@@ -361,9 +365,9 @@ class PrivateSearch(MetaEstimatorMixin, PrivateEstimator):
                     "error_score='raise' is refused for random stopping: that a trial failed is secret, like all of it "
                     "but the best one. Use error_score=nan: a fit that fails has the lowest score."
                 )
-            kinds = self._candidates(self._kinds())
+            kinds = self._candidates(self._kinds(), metric)
             return RandomStopping(kinds, score, self.epsilon, self.delta, self._mean_trials(), self.eta), kinds
-        candidates = self._candidates(self._settings())
+        candidates = self._candidates(self._settings(), metric)
         if name == "noisy_max":
             return NoisyMax(candidates, score, self.epsilon, self.delta, refit=self.refit), candidates
         folds = n_folds_of(self.cv)
@@ -396,12 +400,12 @@ class PrivateSearch(MetaEstimatorMixin, PrivateEstimator):
             raise ValueError(f"No strategy is possible with these parameters: {[cost.reason for cost in costs]}.")
         return max(possible, key=lambda cost: cost.trial_epsilon).strategy
 
-    def _draw(self, strategy: RandomStopping) -> list[Candidate]:
+    def _draw(self, strategy: RandomStopping, metric: Metric) -> list[Candidate]:
         """The candidates of a random number of trials: secret, and drawn without a look at the data."""
         noise = Noise(self.random_state)
         n_trials = noise.repetitions(self._mean_trials(), self.eta)
         settings = itertools.islice(self._random_settings(noise.generator()), n_trials)
-        candidates = self._candidates(settings)
+        candidates = self._candidates(settings, metric)
         for candidate in candidates:
             if not strategy.covers(candidate):
                 raise ValueError(
@@ -421,7 +425,8 @@ class PrivateSearch(MetaEstimatorMixin, PrivateEstimator):
 
         def means(number: int, candidate: Candidate, seed: int | None) -> Means:
             fit, score = strategy.fit_parts(candidate), strategy.score_parts(candidate)
-            allotment = Allotment(spend, f"trial {number}", alone(fit, self.delta), n_splits)
+            # The best model keeps its allotment, whose name must not tell how many trials there were before.
+            allotment = Allotment(spend, f"trial {secrets.token_hex(8)}", alone(fit, self.delta), n_splits)
             return Means(allotment, alone(score, self.delta), seed)
 
         run = Parallel(n_jobs=self.n_jobs, pre_dispatch=self.pre_dispatch, return_as="generator")
@@ -601,8 +606,9 @@ class GridSearchCV(PrivateSearch):
     best_index_ : int
         Its position in `cv_results_`.
     cv_results_ : dict
-        What was released, as columns: "params", "param_...", "mean_test_score" (noisy), "standard_error_test_score" and
-        "rank_test_score". All candidates, or with "random_stopping" the best trial only. No times: they depend on data.
+        What was released, as columns: "params", one for each parameter, "mean_test_score" (noisy),
+        "standard_error_test_score" and "rank_test_score". All candidates, or with "random_stopping" the best trial
+        only. No times: they depend on the data.
     strategy_ : str
         The strategy that was used.
     n_splits_ : int

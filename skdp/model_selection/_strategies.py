@@ -7,12 +7,14 @@ from dataclasses import replace
 from typing import Any, NamedTuple, TypeAlias
 
 from sklearn.base import clone
+from sklearn.ensemble import StackingClassifier, VotingClassifier
 
 from .._sklearn_compat import validate_parameters
 from ..accounting import Chosen, Disjoint, Plan, RepeatAndSelect, Share, divide
 from ..accounting.budget import FLOOR_RESERVE, Named, divide_within, smallest
 from ..accounting.selection import trial_guarantees
 from ..base import PrivateEstimator, check_own_budget
+from ..metrics import Metric
 
 Parts: TypeAlias = tuple[Named, ...]
 Shares: TypeAlias = tuple[Share, ...]
@@ -42,7 +44,7 @@ class Candidate(NamedTuple):
 
 
 def candidate_of(
-    estimator: PrivateEstimator, params: dict[str, Any], epsilon: float, delta: float, number: int = 0
+    estimator: PrivateEstimator, params: dict[str, Any], metric: Metric, epsilon: float, delta: float, number: int = 0
 ) -> Candidate:
     """A clone of an estimator with parameters of its own and the budget of a search.
 
@@ -51,6 +53,8 @@ def candidate_of(
     estimator : PrivateEstimator
     params : dict
         As for `set_params`. Values that are estimators are cloned.
+    metric : Metric
+        To score it by.
     epsilon, delta : float
         The search's: what a fit releases may depend on whether delta is 0.
     number : int, default=0
@@ -63,14 +67,22 @@ def candidate_of(
     ------
     ValueError
         If a parameter is wrong, or the estimator has a budget of its own.
+    AttributeError
+        If the estimator does not predict what the metric needs.
     """
     own = clone(estimator).set_params(**clone(params, safe=False))
     check_own_budget(own, f"The estimator with {params}" if params else "The estimator", "search")
     own.set_params(epsilon=epsilon, delta=delta)
     for each in (own, *own.get_params().values()):
+        if isinstance(each, VotingClassifier | StackingClassifier):
+            raise ValueError(
+                f"A {type(each).__name__} takes its classes from the labels that it sees, and the training rows of a "
+                "trial may lack one: that they do is private. Search over its members, and fit it afterwards."
+            )
         if hasattr(each, "set_callbacks"):
             each.set_callbacks()  # a clone keeps callbacks, and they would be told of each trial
     validate_parameters(own)
+    metric.method_of(own)
     if math.isinf(epsilon):
         return Candidate(number, params, own, ())
     own.privacy_event()  # refuses what a fit would refuse

@@ -18,6 +18,7 @@ from ..base import PrivateEstimator
 from ..exceptions import LedgerError, PartSpentError
 from ..mechanisms import Noise
 from ..metrics import Metric, PrivateScorer, get_metric
+from ..metrics._metric import FILTERING
 from ..stats._query import Answer
 from ._split import BernoulliSplit
 
@@ -100,7 +101,7 @@ class Outcome(NamedTuple):
     error : Exception or None
         Why it failed.
     messages : list of warnings.WarningMessage
-        Warnings of the fits.
+        Warnings of the fits and of what was released of the score.
     """
 
     number: int
@@ -116,20 +117,32 @@ class Outcome(NamedTuple):
 
 
 def metric_for(estimator: BaseEstimator, scoring: str | PrivateScorer | None) -> Metric:
-    """The metric to score an estimator by: None is accuracy for classifiers, and R squared for regressors."""
-    if isinstance(scoring, PrivateScorer):
-        scoring.check_no_own_budget()
-        return scoring.metric
-    if scoring is None:
-        if not (is_classifier(estimator) or is_regressor(estimator)):
-            raise ValueError(
-                f"scoring=None needs a classifier or a regressor. Got {type(estimator).__name__} instead. Pass the "
-                "name of a metric as scoring, or an estimator that predicts."
-            )
-        scoring = "accuracy" if is_classifier(estimator) else "r2"
+    """The metric to score an estimator by: None is accuracy for classifiers, and R squared for regressors.
+
+    Raises
+    ------
+    ValueError
+        If there is no such metric, or it does not fit the estimator.
+    """
     # Classes that the estimator was told are public for its score, too.
     known = [v for name, v in estimator.get_params().items() if name.split("__")[-1] == "classes" and v is not None]
-    return get_metric(scoring, **({"labels": known[0]} if known and scoring == "balanced_accuracy" else {}))
+    if isinstance(scoring, PrivateScorer):
+        scoring.check_no_own_budget()
+        metric = scoring.single_metric
+    else:
+        scoring = scoring or ("r2" if is_regressor(estimator) else "accuracy")
+        metric = get_metric(scoring, **({"labels": known[0]} if known and scoring == "balanced_accuracy" else {}))
+    if not (is_classifier, is_regressor)[metric.of_regressors](estimator):
+        raise ValueError(
+            f"{metric.name!r} scores {'regressors' if metric.of_regressors else 'classifiers'}, and "
+            f"{type(estimator).__name__} is none. Pass the name of another metric as scoring, or another estimator."
+        )
+    if metric.name == "roc_auc" and any(len(classes) > 2 for classes in known):
+        raise ValueError(
+            "'roc_auc' needs two classes, but the estimator was told of more. Use scoring='balanced_accuracy' or "
+            "'neg_log_loss'."
+        )
+    return metric
 
 
 def check_private(estimator: Any, whole: str) -> None:
@@ -184,7 +197,7 @@ def run_trial(
         A fit that raises an error after the budget was charged has failed; before, the error is raised.
     """
     values = []
-    with warnings.catch_warnings(record=True) as messages:
+    with FILTERING, warnings.catch_warnings(record=True) as messages:
         warnings.simplefilter("always")
         for train, test in splits:
             model = clone(estimator).set_params(**means.fit.parameters())
@@ -198,9 +211,9 @@ def run_trial(
                 return Outcome(number, None, None, error, messages)
             means.fit.spend.charge()  # a fit that learns nothing has not charged
             values.append(metric.values_of(model, test.X, test.y))
-    answer = metric.release(
-        np.concatenate(values), Budget(means.score), Noise(means.random_state), pure=means.score.delta == 0
-    )
+        answer = metric.release(
+            np.concatenate(values), Budget(means.score), Noise(means.random_state), pure=means.score.delta == 0
+        )
     return Outcome(number, model, answer.scaled(metric.sign), None, messages)
 
 

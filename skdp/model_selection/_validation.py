@@ -132,7 +132,7 @@ def cross_val_score(
     validate_options({name: constraints[name] for name in own}, own, "cross_val_score")
     check_private(estimator, "cross_val_score")
     metric = metric_for(estimator, scoring)
-    candidate = candidate_of(estimator, {}, epsilon, delta)
+    candidate = candidate_of(estimator, {}, metric, epsilon, delta)
     label, parameters = "cross_val_score", public({**own, "estimator": estimator, "scoring": metric.name})
     data = Data.checked(estimator, X, y, params or {})
     if math.isinf(epsilon):

@@ -173,6 +173,9 @@ def test_failures_add_up_over_trials():
     rho, failure = rdp(RepeatAndSelect(parts, 16.0, 1.0), 8.0)
     assert failure == pytest.approx(16e-9)
     assert rho > rdp(Plan(1.0, 1e-6, parts), 8.0)[0]
+    for kinds in (Disjoint, Chosen):  # as likely as the likeliest of them
+        event = kinds((("a", parts), ("b", (("fit", Gaussian(0.1)),))))
+        assert rdp(event, 8.0) == (rdp(Plan(1.0, 1e-6, parts), 8.0)[0], 1e-9)
 
 
 SPLIT = Disjoint((("training rows", (("fit", Gaussian(0.4)),)), ("validation rows", (("score", Gaussian(0.2)),))))

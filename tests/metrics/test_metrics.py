@@ -223,6 +223,14 @@ def test_no_rows_are_as_good_as_one(name, delta):
         assert (low, high) == (0, 1)
 
 
+@pytest.mark.parametrize("metric", [metrics.roc_auc_score, metrics.roc_curve])
+def test_a_score_far_outside_of_its_bounds_warns_of_nothing(metric):
+    """A warning of an overflow would tell that the row is there."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        metric([0, 1, 1], [0.0, 1e-9, 1e308], bounds=(0, 1e-9))
+
+
 def test_no_label_is_frequent_enough():
     for y in ([], ["a", "b"]):
         assert metrics.balanced_accuracy_score(y, y, random_state=0).confidence_interval() == (0, 1)

@@ -1,5 +1,6 @@
 import math
 import pickle
+import warnings
 
 import numpy as np
 import pandas as pd
@@ -63,6 +64,30 @@ def test_rows_of_several_folds_are_those_of_one(name):
     budget = Budget(divide(1e5, 0.0, tuple(metric.shares(pure=True))))
     answer = metric.release(values, budget, Noise(0), pure=True).scaled(metric.sign)
     assert answer.value == pytest.approx(get_scorer(name)(model, X, y), rel=2e-3)
+
+
+class Predicting:
+    """A model that makes of some rows what is no number, and says so."""
+
+    classes_ = np.array([0, 1])
+
+    def predict(self, X):
+        warnings.warn("some of these rows are strange", UserWarning, stacklevel=2)
+        return np.array([1.0, np.inf, -np.inf, np.nan]) * np.exp(X[:, 0])
+
+    def predict_proba(self, X):
+        positive = np.array([np.inf, 0.5, np.nan, 1.0]) - np.exp(X[:, 0])
+        return np.column_stack([1 - positive, positive])
+
+
+@pytest.mark.parametrize("name", ["neg_log_loss", "neg_brier_score", "roc_auc", "neg_mean_squared_error", "r2"])
+def test_predictions_that_are_no_numbers_do_not_show(name):
+    """An error or a warning would tell of the row."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        values = get_metric(name).values_of(Predicting(), np.full((4, 1), 1e6), np.array([0, 1, 0, 1]))
+        assert not np.isnan(values).any()
+        assert np.isfinite(make_private_scorer(name)(Predicting(), np.full((4, 1), 1e6), np.array([0, 1, 0, 1])))
 
 
 def test_labels_may_be_strings_that_are_discovered():

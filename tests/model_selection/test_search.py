@@ -1,10 +1,15 @@
 import math
 import os
 import pickle
+import re
 import subprocess
 import sys
+import time
 import warnings
+from collections import Counter
+from pathlib import Path
 
+import joblib
 import numpy as np
 import pandas as pd
 import pytest
@@ -13,20 +18,23 @@ from scipy.stats import loguniform, uniform
 from sklearn import model_selection
 from sklearn.base import clone
 from sklearn.datasets import load_digits
+from sklearn.ensemble import VotingClassifier
 from sklearn.exceptions import NotFittedError
 from sklearn.preprocessing import FunctionTransformer
 
 from skdp import BudgetAccountant, BudgetExceededError, PrivacyWarning
-from skdp.accounting import Budget, NonPrivate, Plan, RepeatAndSelect, divide
+from skdp.accounting import Budget, Chosen, Disjoint, NonPrivate, Part, Plan, RepeatAndSelect, divide
 from skdp.accounting.selection import repetition_probabilities
-from skdp.linear_model import LogisticRegression, SGDRegressor
+from skdp.linear_model import LogisticRegression, PoissonRegressor, SGDRegressor
 from skdp.mechanisms import Noise
 from skdp.metrics import get_metric, make_private_scorer
-from skdp.model_selection import BernoulliSplit, GridSearchCV, RandomizedSearchCV
+from skdp.metrics._classification import Accuracy
+from skdp.model_selection import BernoulliSplit, GridSearchCV, RandomizedSearchCV, cross_val_score
 from skdp.naive_bayes import GaussianNB
 from skdp.pipeline import make_pipeline
 from skdp.preprocessing import StandardScaler
 from skdp.stats._estimate import Selected
+from skdp.svm import LinearSVC
 
 STRATEGIES = ["random_stopping", "noisy_max", "k_fold"]
 WEAK_PENALTIES = pytest.mark.filterwarnings("ignore:C=.* is too weak a penalty")
@@ -67,6 +75,34 @@ def test_one_entry_for_the_whole_search(strategy, delta):
     assert search.n_features_in_ == 64
 
 
+def releases(parts):
+    """The innermost events of a plan."""
+    for _, event in parts:
+        if isinstance(event, RepeatAndSelect):
+            yield from releases(event.parts)
+        elif isinstance(event, Disjoint | Chosen):
+            yield from (release for _, branch in event.branches for release in releases(branch))
+        else:
+            yield event
+
+
+@pytest.mark.parametrize("delta", [1e-6, 0.0])
+@pytest.mark.parametrize("strategy", STRATEGIES)
+def test_every_part_of_the_budget_is_spent_as_the_event_says(monkeypatch, strategy, delta):
+    spent = []
+    original = Part.spend
+    monkeypatch.setattr(Part, "spend", lambda self: spent.append(self.event) or original(self))
+    monkeypatch.setattr(Noise, "repetitions", lambda self, mean, eta: 4)
+    search = search_of(strategy, delta=delta, scoring="roc_auc", cv=3, random_state=None).fit(X, ODD)
+    planned = Counter(releases(search.privacy_event().parts))
+    if strategy == "random_stopping":  # what one trial releases, for each of them
+        planned = Counter({event: 4 * n for event, n in planned.items()})
+    if strategy == "k_fold":  # a row is in two of three fits
+        (fit,) = {event for event, n in planned.items() if n == 6}
+        planned[fit] = 9
+    assert Counter(spent) == planned
+
+
 @pytest.mark.parametrize("strategy", STRATEGIES)
 def test_results_hold_what_was_released_and_nothing_else(strategy):
     search = search_of(strategy).fit(X, ODD)
@@ -81,6 +117,7 @@ def test_results_hold_what_was_released_and_nothing_else(strategy):
     assert search.best_score_.standard_error > 0
     low, high = search.best_score_.confidence_interval(0.9)
     assert low < search.best_score_.value < high
+    assert search.best_score_._interval.out_of == 3  # candidates, or trials in the mean: it allows for the choice
     assert search.n_splits_ == (5 if strategy == "k_fold" else 1)
 
 
@@ -144,6 +181,57 @@ def test_the_number_of_trials_is_in_no_output(monkeypatch, capsys):
         fitted = fit_silently(monkeypatch, search, X, ODD, n_trials)
         outputs.add((state(fitted), str(fitted.privacy_), *capsys.readouterr()))
     assert len(outputs) == 1
+
+
+class Rising(Silent):
+    """Scores of which each is better than the one before: the last trial is the best."""
+
+    n_scores = 0
+
+    def add(self, part, answer, **kwargs):
+        Rising.n_scores += 1
+        noisy = super().add(part, answer, **kwargs)
+        return noisy._replace(value=2.0**23 * np.array([[Rising.n_scores], [50.0]]))  # in steps
+
+
+def reachable(value):
+    """All numbers and texts within a value, without names that are drawn for each fit."""
+    if isinstance(value, dict):
+        return [reachable(item) for pair in value.items() for item in pair]
+    if isinstance(value, list | tuple | np.ndarray):
+        return [reachable(item) for item in value]
+    if isinstance(value, float | int | str | np.generic | None):
+        return value
+    if isinstance(value, Path):
+        return "folder"
+    texts = {
+        name: re.sub("[0-9a-f]{16}", "", each) if isinstance(each, str) else each for name, each in vars(value).items()
+    }
+    return [type(value).__name__, reachable(texts)]
+
+
+@pytest.mark.parametrize(
+    ("model", "name"),
+    [(bayes(), "var_smoothing"), (make_pipeline(StandardScaler(bounds=(0, 16)), bayes()), "gaussiannb__var_smoothing")],
+    ids=["estimator", "pipeline"],
+)
+def test_the_best_model_does_not_tell_its_number(monkeypatch, model, name):
+    """How many trials there were before the best one is as secret as how many there were: see tests/privacy."""
+    from skdp.model_selection import _trials
+
+    search = RandomizedSearchCV(model, {name: [1e-3]}, epsilon=2.0)
+    fitted, scores = [], []
+    for n_trials in (1, 2, 7, 30):
+        with monkeypatch.context() as patch:
+            patch.setattr(Rising, "n_scores", 100 - n_trials)  # the best score is always the hundredth
+            patch.setattr(_trials, "Noise", Rising)
+            patch.setattr(Noise, "repetitions", lambda self, mean, eta, n=n_trials: n)
+            patch.setattr("skdp.base.Noise", Silent)
+            best = clone(search).fit(X, ODD)
+        scores.append(best.best_score_.value)
+        fitted.append(repr(reachable(vars(best))))
+    assert set(scores) == {100 / 150}
+    assert len(set(fitted)) == 1
 
 
 def test_trials_are_as_many_as_the_distribution_says():
@@ -262,11 +350,47 @@ def warned(search):
 
 def test_warnings_tell_of_released_trials_only(monkeypatch):
     """A warning for each trial would tell how many there were."""
+    release = Accuracy.release
+
+    def warning(self, *args, **options):
+        warnings.warn("noise", PrivacyWarning, stacklevel=2)
+        return release(self, *args, **options)
+
+    monkeypatch.setattr(Accuracy, "release", warning)
     search = GridSearchCV(logistic(), {"C": [1e3, 1e4]}, epsilon=1.0, strategy="random_stopping")
     for n_trials in (1, 9):
         monkeypatch.setattr(Noise, "repetitions", lambda self, mean, eta, n=n_trials: n)
-        assert len(warned(search)) == 1
+        assert len(warned(search)) == 2  # of the fit, and of the score
     assert len(warned(search.set_params(strategy="noisy_max"))) >= 2
+
+
+def test_threads_do_not_mix_up_warnings(monkeypatch):
+    """They share the filters: warnings of other trials would come out, or those of the best one would be lost."""
+    model = make_pipeline(FunctionTransformer(lambda X: time.sleep(0.01) or X), logistic())
+    space = {"logisticregression__C": np.geomspace(1e3, 1e4, 50).tolist()}
+    search = RandomizedSearchCV(model, space, epsilon=1.0, n_jobs=4)
+    for n_trials in (1, 8):
+        monkeypatch.setattr(Noise, "repetitions", lambda self, mean, eta, n=n_trials: n)
+        before = list(warnings.filters)
+        with joblib.parallel_config("threading"):
+            assert len(warned(search)) == 1
+        assert warnings.filters == before
+
+
+@pytest.mark.parametrize("scoring", ["neg_mean_squared_error", "neg_mean_absolute_error", "r2"])
+@pytest.mark.parametrize("strategy", STRATEGIES)
+def test_a_row_that_is_too_large_to_predict_does_not_show(monkeypatch, strategy, scoring):
+    """No error about infinity, and no warning that something overflows: both would tell of the row."""
+    monkeypatch.setattr("skdp.model_selection._split.RandomBits", lambda random_state: Alternating())
+    monkeypatch.setattr(PoissonRegressor, "predict", lambda self, X: np.exp(X[:, 0]))
+    rows = np.random.RandomState(0).uniform(0.5, 1, size=(201, 2))
+    rows[-1] = 1e8  # in the first fold, which is the one that all strategies score on
+    model = PoissonRegressor(data_norm=2, bounds_y=(0, 9), max_iter=2)
+    search = GridSearchCV(model, {"alpha": [0.1]}, epsilon=9.0, strategy=strategy, scoring=scoring, random_state=0)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert np.isfinite(search.fit(rows, np.full(201, 9.0)).best_score_.value)
+        assert np.isfinite(cross_val_score(model, rows, np.full(201, 9.0), scoring=scoring).value).all()
 
 
 def test_no_trial_at_all(monkeypatch):
@@ -433,7 +557,19 @@ def test_few_rows_are_no_error_that_tells_of_them():
         (GridSearchCV(bayes(), GRID, scoring="f1"), "There is no private metric 'f1'"),
         (GridSearchCV(bayes(), GRID, scoring=make_private_scorer("accuracy", epsilon=0.3)), "epsilon=0.3"),
         (GridSearchCV(bayes(), GRID, return_train_score=True), "return_train_score=True is refused"),
-        (GridSearchCV(StandardScaler(), {"with_mean": [True]}), "scoring=None needs a classifier or a regressor"),
+        (GridSearchCV(LinearSVC(classes=[0, 1]), {"C": [1.0]}, scoring="neg_log_loss"), "estimator with predict_proba"),
+        (GridSearchCV(StandardScaler(), {"with_mean": [True]}), "StandardScaler is none"),
+        (GridSearchCV(bayes(), GRID, scoring="r2"), "'r2' scores regressors, and GaussianNB is none"),
+        (GridSearchCV(SGDRegressor(), {"alpha": [0.1]}, scoring="accuracy"), "'accuracy' scores classifiers"),
+        (
+            GridSearchCV(GaussianNB(bounds=(0, 16), classes=range(10)), GRID, scoring="roc_auc"),
+            "'roc_auc' needs two classes",
+        ),
+        (GridSearchCV(bayes(), GRID, scoring=make_private_scorer(["accuracy", "roc_auc"])), "has several metrics"),
+        (
+            GridSearchCV(make_pipeline(VotingClassifier([("nb", bayes())])), {"votingclassifier__voting": ["soft"]}),
+            "VotingClassifier takes its classes from the labels",
+        ),
         (GridSearchCV(bayes(), GRID, eta=-1.0), "'eta' parameter"),
         (GridSearchCV(bayes(), GRID, eta=math.inf, delta=0, strategy="random_stopping"), "eta=inf needs delta > 0"),
         (GridSearchCV(GridSearchCV(bayes(), GRID), {"eta": [1.0]}), "cannot be a part of a larger one"),
@@ -444,7 +580,7 @@ def test_few_rows_are_no_error_that_tells_of_them():
 def test_mistakes_cost_nothing(search, message):
     accountant = BudgetAccountant(10.0, 1e-4)
     search.set_params(accountant=accountant)
-    with pytest.raises(ValueError, match=message):
+    with pytest.raises((ValueError, AttributeError), match=message):
         search.fit(X, ODD)
     assert accountant.entries() == []
 

@@ -6,11 +6,13 @@ from sklearn import model_selection
 from sklearn.datasets import load_digits
 
 from skdp import BudgetAccountant, PrivacyWarning
-from skdp.accounting import NonPrivate
+from skdp.accounting import NonPrivate, PrivacyReport
+from skdp.base import PrivateClassifier
 from skdp.linear_model import SGDRegressor
 from skdp.metrics import make_private_scorer
 from skdp.model_selection import BernoulliSplit, cross_val_score
 from skdp.naive_bayes import GaussianNB
+from skdp.svm import LinearSVC
 
 X, DIGIT = load_digits(return_X_y=True)
 X, ODD = X[:600], DIGIT[:600] % 2
@@ -75,16 +77,44 @@ def test_without_privacy():
         (bayes(), {"cv": model_selection.KFold(3)}, "'cv' parameter"),
         (bayes(), {"epsilon": -1.0}, "'epsilon' parameter"),
         (bayes(), {"scoring": "f1"}, "There is no private metric"),
+        (LinearSVC(classes=[0, 1]), {"scoring": "neg_log_loss"}, "needs an estimator with predict_proba"),
         (GaussianNB(), {"delta": 0.0}, "delta=0 needs classes"),
     ],
 )
 def test_mistakes_cost_nothing(estimator, options, message):
     accountant = BudgetAccountant(10.0, 1e-4)
-    with pytest.raises(ValueError, match=message):
+    with pytest.raises((ValueError, AttributeError), match=message):
         cross_val_score(estimator, X, ODD, accountant=accountant, **options)
     with pytest.raises(ValueError, match="contains NaN"):
         cross_val_score(bayes(), np.full_like(X, np.nan), ODD, accountant=accountant)
     assert accountant.entries() == []
+
+
+class Constant(PrivateClassifier):
+    """A model that learns nothing, and so releases nothing itself."""
+
+    def __init__(self, *, epsilon=1.0, delta=1e-6, accountant=None, classes=None, random_state=None):
+        self.epsilon, self.delta, self.accountant = epsilon, delta, accountant
+        self.classes, self.random_state = classes, random_state
+
+    def _shares(self):
+        return []
+
+    def fit(self, X, y):
+        self.privacy_ = PrivacyReport("Constant", 0.0, 0.0)
+        return self
+
+    def predict(self, X):
+        assert len(ACCOUNTANT.entries()) == 1
+        return np.zeros(len(X))
+
+
+ACCOUNTANT = BudgetAccountant(10.0, 1e-4)
+
+
+def test_where_fits_release_nothing_the_scores_are_charged_before_a_model_sees_rows():
+    cross_val_score(Constant(), X, ODD, cv=2, accountant=ACCOUNTANT)
+    assert ACCOUNTANT.total().epsilon == 1.0
 
 
 def test_no_peeking(monkeypatch):

@@ -9,7 +9,7 @@ import pytest
 from scipy.special import ndtr
 
 from skdp.accounting import Gaussian, Pure, Share
-from skdp.accounting.selection import repetition_probabilities
+from skdp.accounting.selection import repetition_probabilities, trial_guarantees
 from skdp.model_selection._strategies import Candidate, KFold, NoisyMax, RandomStopping
 
 # A row is a bit. Training rows make a model, which is a bit, from a noisy majority; two candidates differ in what they
@@ -107,6 +107,21 @@ def test_random_stopping(epsilon, delta, eta):
     assert worst(lambda rows: best_of_repeated(rows, fit, louder(score, 3), mean, eta), epsilon) > delta
 
 
+def test_every_kind_of_candidate_is_in_the_event():
+    """Candidates that release other things than each other: the draw may take any, and any may win."""
+    discovering = Candidate(1, {}, None, (Share("labels", 0.1, "threshold"), Share("fit", 0.9)))
+    kinds = [CANDIDATES[0], discovering]
+    stopping = RandomStopping(kinds, SCORE, 1.0, 1e-3, 6.0, 1.0)
+    ((_, repeated),) = stopping.event.parts
+    ((_, trial),) = repeated.parts
+    everyone = NoisyMax(kinds, SCORE, 1.0, 1e-3, refit=True)
+    final = dict(everyone.event.parts)["final fit"]
+    for candidate in kinds:
+        assert stopping.fit_parts(candidate) in [parts for _, parts in trial.branches]
+        names = [[name.removeprefix("final fit: ") for name, _ in parts] for _, parts in final.branches]
+        assert [name for name, _ in everyone.final_parts(candidate)] in names
+
+
 @pytest.mark.parametrize("delta", [1e-3, 0.0])
 def test_the_best_of_many_is_not_as_private_as_one(delta):
     """The claim that people make: the epsilon of one fit, after a search over many."""
@@ -114,6 +129,23 @@ def test_the_best_of_many_is_not_as_private_as_one(delta):
     fit, score = parts(one)
     assert worst(lambda rows: best_of_repeated(rows, fit, score, 1.0, 1.0), 1.0) <= delta + 1e-12
     assert worst(lambda rows: best_of_repeated(rows, fit, score, 20.0, 1.0), 1.0) > delta + 1e-3
+
+
+def test_the_number_of_the_best_trial_is_not_private():
+    """Each trial before it is one more look at the rows: likelihood ratios grow with their number."""
+    mean, eta, epsilon = 16.0, 1.0, 1.0
+    ((pure, _),) = trial_guarantees(epsilon, 0.0, mean, eta)
+    likely = np.array([1, math.exp(pure)]) / (1 + math.exp(pure))  # of a high score, without and with the row
+    probabilities = repetition_probabilities(mean, eta)
+    at_least = np.cumsum(probabilities[::-1])[::-1][1:]
+    before = np.arange(at_least.size)
+    # The first high score is at number `before` + 1, or there is none.
+    first_high = [at_least * (1 - p) ** before * p for p in likely]
+    none = [np.polynomial.polynomial.polyval(1 - p, probabilities) for p in likely]
+    without, with_row = (np.append(high.sum(), low) for high, low in zip(first_high, none, strict=True))
+    assert divergence(without, with_row, epsilon) == divergence(with_row, without, epsilon) == 0
+    assert divergence(*first_high, epsilon) > 0.02
+    assert math.log(first_high[0][39] / first_high[1][39]) > 13 * epsilon
 
 
 def test_an_exact_score_is_not_private():
@@ -147,5 +179,7 @@ def test_folds_are_priced(delta):
         total = math.sqrt(4 * fit.mu**2 + 2 * score.mu**2 + final.mu**2)
         alone = RandomStopping(CANDIDATES, SCORE, 1.0, delta, 1.0, 1.0).fit_parts(CANDIDATES[0])[0][1].mu
         assert total == pytest.approx(alone)
+        assert final.mu**2 == pytest.approx(alone**2 / 2)
     else:
         assert 4 * fit.epsilon + 2 * score.epsilon + final.epsilon == pytest.approx(1.0)
+        assert final.epsilon == pytest.approx(0.5)
