@@ -215,10 +215,12 @@ def _remedy(estimator: Any) -> str:
         )
     parameters = estimator.get_params() if hasattr(estimator, "get_params") else {}
     if any(isinstance(value, PrivateEstimator) for value in parameters.values()):
-        return (
-            f"it is unknown how often {type(estimator).__name__} fits its estimator on which rows. Take it out of the "
-            "pipeline, with an accountant on its estimator"
+        instead = (
+            f"Search over the whole pipeline with {counterpart}"
+            if counterpart is not None
+            else "Take it out of the pipeline, with an accountant on its estimator"
         )
+        return f"it is unknown how often {type(estimator).__name__} fits its estimator on which rows. {instead}"
     if counterpart is not None:
         return f"{type(estimator).__name__} learns from the data without noise. Use {counterpart}"
     return (

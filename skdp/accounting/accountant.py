@@ -337,7 +337,10 @@ class BudgetAccountant:
             low, high = high, 2 * high
         while high - low > 1e-6 * high and high > 1e-12:
             middle = (low + high) / 2
-            low, high = (middle, high) if fits(middle) else (low, middle)
+            try:
+                low, high = (middle, high) if fits(middle) else (low, middle)
+            except ValueError:  # so little cannot be divided
+                break
         return Remaining(low, answer.delta)
 
     def total(self) -> Spent:

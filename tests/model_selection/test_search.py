@@ -656,6 +656,17 @@ def test_auto_takes_what_is_possible():
     assert isinstance(one.privacy_event(), Plan)
 
 
+def test_renyi_accounts_know_searches():
+    accountant = BudgetAccountant(2.0, 1e-5, composition="renyi")
+    search = search_of("random_stopping", epsilon=0.2, delta=1e-7, accountant=accountant)
+    left = accountant.remaining(delta=1e-7, estimator=search)
+    assert left.epsilon > 1.0
+    clone(search).set_params(epsilon=left.epsilon).fit(X, ODD)
+    assert accountant.remaining(delta=1e-7, estimator=search).epsilon < 0.01
+    with pytest.raises(BudgetExceededError, match="a divergence of"):
+        search.fit(X, ODD)
+
+
 def test_what_a_seed_shows_is_no_secret_in_a_clone():
     search = search_of("noisy_max", accountant=BudgetAccountant(10, 1e-4))
     assert clone(search).accountant is search.accountant
