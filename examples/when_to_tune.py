@@ -201,9 +201,9 @@ with tempfile.TemporaryDirectory() as folder:
 # A search is insurance. From epsilon=0.3 on its premium is 0.006 or less, and the bad guess costs 0.04 or 0.05. At 0.1
 # the premium has grown to 0.014, and the bad guess costs 0.02.
 #
-# On the digits, with a thirtieth of the rows, the premium is about 0.1 at epsilon=0.1 and 0.3, and 0.02 or 0.03 at 1.
-# At 3 it is below 0.01. Only at 10 does random stopping find a kernel that beats the pixels: 0.93 against 0.91. But a
-# search is always better than a kernel whose width is wrong, which knows nothing.
+# On the digits, with a thirtieth of the rows, the premium is about 0.1 at epsilon=0.1 and 0.3, and 0.03 or less at 1.
+# Only at 10 does random stopping find a kernel that beats the pixels: 0.93 against 0.91. But a search is always better
+# than a kernel whose width is wrong, which knows nothing.
 #
 # Who believes the epsilon that scikit-learn's search claims sees tuning for free. At equal cost it loses to both
 # searches everywhere: each of its fits has less than a tenth of epsilon, and what its scores tell is still unpaid.
