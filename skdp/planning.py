@@ -216,7 +216,7 @@ def _remedy(estimator: Any) -> str:
     parameters = estimator.get_params() if hasattr(estimator, "get_params") else {}
     if any(isinstance(value, PrivateEstimator) for value in parameters.values()):
         instead = (
-            f"Search over the whole pipeline with {counterpart}"
+            f"Use {counterpart} around the whole pipeline"
             if counterpart is not None
             else "Take it out of the pipeline, with an accountant on its estimator"
         )

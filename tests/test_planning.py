@@ -170,3 +170,9 @@ def test_private_steps_are_found_with_their_paths():
 
 def test_what_is_not_an_estimator_is_refused():
     assert list(find_steps([("odd", object())]).refused) == ["odd"]
+
+
+def test_a_search_as_a_step_is_told_of_the_private_one():
+    search = GridSearchCV(LogisticRegression(), {})
+    (reason,) = find_steps([("step", search)]).refused.values()
+    assert "Use skdp.model_selection.GridSearchCV around the whole pipeline" in reason
