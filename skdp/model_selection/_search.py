@@ -420,7 +420,7 @@ class PrivateSearch(MetaEstimatorMixin, PrivateEstimator):
     ) -> Iterator[Outcome]:
         """Run a trial of each candidate, in the order of the candidates."""
         n_splits = self.n_splits_ = n_folds_of(self.cv) if isinstance(strategy, KFold) else 1
-        splits = draw_splits(data, self.cv, self.random_state, spend)[:n_splits]
+        splits = draw_splits(data, self.cv, self.random_state, spend, n_splits)
         seeds = seeds_for(self.random_state, len(candidates))
 
         def means(number: int, candidate: Candidate, seed: int | None) -> Means:

@@ -1,5 +1,6 @@
 """One trial: a candidate is fitted to some rows and scored on others, under a budget that was planned."""
 
+import itertools
 import math
 import warnings
 from collections.abc import Mapping, Sequence
@@ -160,11 +161,11 @@ def n_folds_of(cv: int | BernoulliSplit | None) -> int:
 
 
 def draw_splits(
-    data: Data, cv: int | BernoulliSplit | None, random_state: Any, spend: PlannedSpend
+    data: Data, cv: int | BernoulliSplit | None, random_state: Any, spend: PlannedSpend, n_splits: int
 ) -> list[tuple[Data, Data]]:
-    """The rows to fit to and to score on of each fold, drawn row by row."""
+    """The rows to fit to and to score on of the first folds, drawn row by row."""
     folds = cv if isinstance(cv, BernoulliSplit) else BernoulliSplit(n_folds_of(cv), random_state=random_state)
-    indices = list(folds.split(data.X))
+    indices = list(itertools.islice(folds.split(data.X), n_splits))
     if not all(train.size for train, _ in indices):
         spend.charge()  # what a fit says to no rows at all would tell that there are few
     return [(data.take(train), data.take(test)) for train, test in indices]

@@ -153,7 +153,7 @@ def cross_val_score(
     strategy = KFold(n_folds, [candidate], tuple(metric.shares(pure=delta == 0)), epsilon, delta, refit=False)
     fit, score = alone(strategy.fit_parts(candidate), delta), alone(strategy.score_parts(candidate), delta)
     with PlannedSpend.open(accountant, strategy.event, label, parameters) as spend:
-        folds = zip(draw_splits(data, cv, random_state, spend), seeds_for(random_state, n_folds), strict=True)
+        folds = zip(draw_splits(data, cv, random_state, spend, n_folds), seeds_for(random_state, n_folds), strict=True)
         outcomes = Parallel(n_jobs=n_jobs)(
             delayed(run_trial)(
                 fold, candidate.estimator, [split], metric, Means(Allotment(spend, f"fold {fold}", fit), score, seed)
