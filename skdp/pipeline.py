@@ -20,7 +20,7 @@ from sklearn.utils.validation import check_is_fitted
 from ._sklearn_compat import BaseComposition, fitted_by, validate_parameters, validate_steps, visual_block
 from .accounting import BudgetAccountant, NonPrivate, Plan, PrivacyReport, Share, public_parameters
 from .accounting.allotment import Allotment, PlannedSpend
-from .accounting.budget import alone
+from .accounting.budget import alone, weighted
 from .base import PrivateEstimator, check_own_budget
 from .model_selection import BernoulliSplit
 from .planning import Step, Workflow, find_steps
@@ -509,16 +509,13 @@ class Pipeline(BaseComposition, PrivateEstimator):
         steps = find_steps(self.steps).steps
         given = self.budget_weights or {}
         keys = [max((key for key in given if _is_within(step.path, key)), key=len, default=None) for step in steps]
-        shares = []
+        shares: list[Share] = []
         for step, key in zip(steps, keys, strict=True):
             weight = step.estimator._pipeline_weight if key is None else given[key] / keys.count(key)
             own = self._own_shares(step)
-            if not own:
-                continue  # all is public: nothing to pay for
-            scale = weight / (step.counted * math.fsum(share.weight for share in own))
             for fit in range(step.counted):
                 name = step.path if step.counted == 1 else f"{step.path} (fit {fit + 1})"
-                shares += [replace(share, name=f"{name}: {share.name}", weight=scale * share.weight) for share in own]
+                shares += weighted(own, weight / step.counted, f"{name}: ")  # none if all is public
         return shares
 
     def _own_shares(self, step: Step) -> list[Share]:

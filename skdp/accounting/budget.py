@@ -50,6 +50,13 @@ class Share:
     steps: int = 1
 
 
+def weighted(shares: Iterable[Share], weight: float, prefix: str = "") -> tuple[Share, ...]:
+    """Shares that keep their proportions and add up to a weight, with a prefix to their names."""
+    shares = tuple(shares)
+    scale = weight / math.fsum(share.weight for share in shares) if shares else 0.0
+    return tuple(replace(share, name=prefix + share.name, weight=scale * share.weight) for share in shares)
+
+
 class Part:
     """A piece of a budget. It can be spent once.
 

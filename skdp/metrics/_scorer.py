@@ -1,13 +1,14 @@
 """From the name of a metric to scores of estimators."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import fields, replace
+from dataclasses import fields
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from ..accounting import Budget, BudgetAccountant, Share
+from ..accounting.budget import weighted
 from ..mechanisms import Noise
 from ..stats._estimate import taken
 from ..stats._query import Answer, Question
@@ -137,7 +138,7 @@ class PrivateScorer:
         def release(budget: Budget, noise: Noise) -> Answer:
             answers = []
             for name, metric in self._metrics.items():
-                parts = {share.name: budget[self._part_name(name, share)] for share in self._shares_of(metric)}
+                parts = {share.name: budget[self._prefix(name) + share.name] for share in self._shares_of(metric)}
                 answer = metric.release(values[name], parts, noise, pure=self._question.pure)
                 answers.append(answer.scaled(metric.sign))
             return Answer.joined(answers)
@@ -170,15 +171,13 @@ class PrivateScorer:
         return metric.shares(pure=self._question.pure)
 
     def _shares(self) -> list[Share]:
-        shares = []
+        shares: list[Share] = []
         for name, metric in self._metrics.items():
-            own = self._shares_of(metric)
-            total = sum(share.weight for share in own)
-            shares += [replace(one, name=self._part_name(name, one), weight=one.weight / total) for one in own]
+            shares += weighted(self._shares_of(metric), 1.0, self._prefix(name))
         return shares
 
-    def _part_name(self, name: str, share: Share) -> str:
-        return share.name if self._single else f"{name}: {share.name}"
+    def _prefix(self, name: str) -> str:
+        return "" if self._single else f"{name}: "
 
     def __repr__(self) -> str:
         names = repr(next(iter(self._metrics))) if self._single else repr(list(self._metrics))

@@ -3,7 +3,6 @@
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Any, NamedTuple, TypeAlias
 
 from sklearn.base import clone
@@ -11,7 +10,7 @@ from sklearn.ensemble import StackingClassifier, VotingClassifier
 
 from .._sklearn_compat import validate_parameters
 from ..accounting import Chosen, Disjoint, Plan, RepeatAndSelect, Share, divide
-from ..accounting.budget import FLOOR_RESERVE, Named, divide_within, smallest
+from ..accounting.budget import FLOOR_RESERVE, Named, divide_within, smallest, weighted
 from ..accounting.selection import trial_guarantees
 from ..base import PrivateEstimator, check_own_budget
 from ..metrics import Metric
@@ -87,12 +86,6 @@ def candidate_of(
         return Candidate(number, params, own, ())
     own.privacy_event()  # refuses what a fit would refuse
     return Candidate(number, params, own, tuple(own._shares()))
-
-
-def weighted(shares: Shares, weight: float, prefix: str = "") -> Shares:
-    """Shares that add up to a weight, with names of their own."""
-    scale = weight / math.fsum(share.weight for share in shares) if shares else 0.0
-    return tuple(replace(share, name=prefix + share.name, weight=scale * share.weight) for share in shares)
 
 
 class Strategy(ABC):
@@ -205,7 +198,7 @@ class _AllCandidates(Strategy):
             final: smallest(plan.parts[len(shares) :] for plan, shares in zip(by_final, rows.values(), strict=True))
             for final, by_final in zip(finals, plans, strict=True)
         }
-        self._parts = dict(part for parts in trials.values() for part in parts)
+        self._parts = sum(trials.values(), ())
         self.event = Plan(float(epsilon), float(delta), (*_joined(trials), *self._final_events()))
         self.event.verify()
 
@@ -222,21 +215,15 @@ class _AllCandidates(Strategy):
 
     def fit_parts(self, candidate: Candidate) -> Parts:
         """What one fit of a candidate may release."""
-        return self._named(f"{_fit_name(candidate)}: ", candidate.shares)
+        return _below(_fit_name(candidate), self._parts)
 
     def score_parts(self, candidate: Candidate) -> Parts:
         """What the score of a candidate may release, by the names of the metric's shares."""
-        prefix = f"{_score_name(candidate)}: "
-        return tuple((name.removeprefix(prefix), e) for name, e in self._parts.items() if name.startswith(prefix))
+        return _below(_score_name(candidate), self._parts)
 
     def final_parts(self, candidate: Candidate) -> Parts:
         """What the fit on all rows may release."""
-        return tuple(
-            (name.removeprefix("final fit: "), event) for name, event in self._finals[_plain(candidate.shares)]
-        )
-
-    def _named(self, prefix: str, shares: Shares) -> Parts:
-        return tuple((share.name, self._parts[prefix + share.name]) for share in shares)
+        return _below("final fit", self._finals[_plain(candidate.shares)])
 
 
 class NoisyMax(_AllCandidates):
@@ -285,6 +272,12 @@ def _joined(trials: dict[str, Parts]) -> Parts:
         (parts,) = trials.values()
         return parts
     return (("trials", Disjoint(tuple(trials.items()))),)
+
+
+def _below(name: str, parts: Parts) -> Parts:
+    """The parts that are named after one thing, without its name."""
+    prefix = f"{name}: "
+    return tuple((part.removeprefix(prefix), event) for part, event in parts if part.startswith(prefix))
 
 
 def _plain(shares: Shares) -> Shares:

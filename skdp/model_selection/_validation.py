@@ -3,7 +3,6 @@
 import math
 import warnings
 from collections.abc import Mapping
-from dataclasses import dataclass
 from numbers import Integral
 from typing import Any
 
@@ -20,7 +19,8 @@ from ..base import PrivateEstimator
 from ..exceptions import PrivacyWarning
 from ..metrics import PrivateScorer
 from ..stats import Estimate
-from ..stats._estimate import Array, Exact
+from ..stats._estimate import Exact
+from ..stats._query import Answer
 from ._split import BernoulliSplit
 from ._strategies import KFold, candidate_of
 from ._trials import (
@@ -35,18 +35,6 @@ from ._trials import (
     seeds_for,
     warn_again,
 )
-
-
-@dataclass(frozen=True)
-class _EachFold:
-    """The intervals of several values, each its own."""
-
-    intervals: tuple[Any, ...]
-
-    def __call__(self, level: float) -> tuple[Array, Array]:
-        """Both ends."""
-        low, high = np.array([interval(level) for interval in self.intervals], dtype=float).T
-        return low, high
 
 
 def cross_val_score(
@@ -164,11 +152,6 @@ def cross_val_score(
     for outcome in outcomes:
         if outcome.error is not None:
             raise outcome.error
-    answers = [outcome.answer for outcome in outcomes]
+    scores = Answer.joined([outcome.answer for outcome in outcomes if outcome.answer is not None])
     secure = random_state is None and all(outcome.model.privacy_.secure for outcome in outcomes)
-    return Estimate(
-        np.array([answer.value for answer in answers]),
-        np.array([answer.standard_error for answer in answers]),
-        _EachFold(tuple(answer.interval for answer in answers)),
-        PrivacyReport.of(label, strategy.event, secure),
-    )
+    return Estimate(*scores, PrivacyReport.of(label, strategy.event, secure))
