@@ -69,7 +69,7 @@ class Rows:
     weights : ndarray of float64 of shape (n_samples,), default=None
         A weight for each row.
     norms : bool, default=False
-        Compute the L2 norm of each row, for kernels and for `clipped`.
+        Compute the L2 norm of each row, for kernels and for `clipped`. See `measured` for others.
     """
 
     def __init__(
@@ -82,7 +82,7 @@ class Rows:
         self._scale: NDArray[np.float64] | None = None
         self.n_columns = X.shape[1]
         if norms:
-            self._norms = self._row_norms()
+            self._norms = self._row_norms(l2_norms)
 
     @property
     def n_rows(self) -> int:
@@ -176,15 +176,21 @@ class Rows:
         """
         return noise.add(part, query.answer(self), l1=query.l1, l2=query.l2, step=query.step, following=following)
 
-    def _row_norms(self) -> NDArray[np.float64]:
+    def measured(self, norms: Callable[[Any], NDArray[np.float64]], *, sparse: bool = False) -> "Rows":
+        """The same rows, with other norms: what a callable makes of blocks of them, sparse ones if it takes them."""
+        rows = copy(self)
+        rows._norms = rows._row_norms(norms, sparse=sparse)
+        return rows
+
+    def _row_norms(self, length: Callable[[Any], NDArray[np.float64]], *, sparse: bool = True) -> NDArray[np.float64]:
         norms = np.empty(self.n_rows)
 
         def fill(task: slice) -> None:
-            for rows, block in self._blocks(task, sparse=True):
-                norms[rows] = l2_norms(block.X)
+            for rows, block in self._blocks(task, sparse=sparse):
+                norms[rows] = length(block.X)
 
         with _quiet():
-            for _ in in_threads(fill, self._tasks(sparse=True)):
+            for _ in in_threads(fill, self._tasks(sparse)):
                 pass
         return norms
 

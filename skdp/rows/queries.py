@@ -1,13 +1,15 @@
 """Queries: kernels over rows together with the sensitivities that follow from their clipping."""
 
 import math
-from collections.abc import Callable
-from typing import NamedTuple, Self
+from collections.abc import Callable, Iterable
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import sparse
 
-from .collection import Block, Rows, l2_norms
+from .collection import Block, Rows
+from .frames import Coordinates, Frame, Grid
 
 
 class Query:
@@ -341,76 +343,78 @@ class TargetMoments(Query):
         return float(steps[0]), first / self._ONE, second / self._ONE**2, products / self._ONE**2
 
 
-class GramMatrix(Query):
-    """The number of rows, and sums and products of all pairs of features, in one joint query.
+class SecondMoments(Query):
+    """Numbers of rows, sums of coordinates, and products of all pairs of coordinates, in one joint query.
 
-    Features are clipped to their bounds, mapped to z in [-1, 1], rows longer than a norm scaled down to it, and all
-    rounded to multiples of 2**-12. With c a constant column, the query is the matrix of products of (c, z) without its
-    lower half. Off-diagonal entries weigh sqrt(2), so that the L2 norm of what a row adds is the squared length of
-    (c, z): the noise of the symmetric matrix is smaller by sqrt(2) than with a weight of one. In the L1 geometry of
-    delta = 0 the weight is one.
+    With c a constant for the row's class, the query is the matrix of products of (c, z) without its lower half.
+    Off-diagonal entries weigh sqrt(2), so that the L2 norm of what a row adds is the squared length of (c, z): the
+    noise of the symmetric matrix is smaller by sqrt(2) than with a weight of one. In the L1 geometry of delta = 0 the
+    weight is one.
 
-    Rows with a missing value (NaN) count for nothing.
+    A block's y are class codes, rows with -1 count for nothing; its weights, in [0, 1], are what a row counts for.
 
     Parameters
     ----------
-    bounds : tuple of two ndarrays of shape (n_features,)
-        Lower and upper bound of each feature.
+    frame : Coordinates
+        Maps rows to z. Rows with weights need a `Frame`.
+    n_classes : int, default=1
+        1 for rows without y.
     constant : float, default=1.0
-        Larger means less noise in the number of rows and the sums, and more in the products.
-    norm : float, default=None
-        The largest L2 norm of z, at least sqrt(n_features) * 2**-10. None does not limit it: then it is
-        sqrt(n_features) at most.
+        Larger means less noise in the numbers of rows and the sums, and more in the products.
+    pooled : bool, default=True
+        Whether all classes share one matrix of products; each has its own otherwise.
     pure : bool, default=False
         Whether the noise will be Laplace noise.
     """
 
-    _ONE = 2**12
-
     def __init__(
-        self,
-        bounds: tuple[NDArray[np.float64], NDArray[np.float64]],
-        constant: float = 1.0,
-        norm: float | None = None,
-        *,
-        pure: bool = False,
+        self, frame: Coordinates, n_classes: int = 1, constant: float = 1.0, *, pooled: bool = True, pure: bool = False
     ) -> None:
-        self.lower, self.upper = bounds
-        self._grid = Grid(bounds, self._ONE)
-        self.centre, self.half_width = self._grid.centre, self._grid.half_width
-        d = self.lower.size
-        longest = math.sqrt(d)
-        self._norm = None if norm is None or norm >= longest else norm
-        longest = longest if self._norm is None else self._norm
+        self._frame = frame
+        self._n_classes = n_classes
+        self._pooled = pooled
+        self._n_matrices = 1 if pooled else n_classes
+        d, one = frame.n_coordinates, float(frame.one)
         self._pairs = np.triu_indices(d)
         weight = 1.0 if pure else math.sqrt(2)
-        self.l2 = constant**2 + longest**2
-        # Of all z of that length, one with equal entries has the largest L1 norm: sum z_i = sqrt(d) * longest.
-        # The products of pairs add up to half of (sum z_i)**2 - sum z_i**2.
-        in_all = math.sqrt(d) * longest
-        self.l1 = constant**2 + weight * constant * in_all + longest**2 + weight * (in_all**2 - longest**2) / 2
+        self.l2 = constant**2 + frame.longest**2
+        # The products of pairs add up to half of (sum |z_i|)**2 - sum z_i**2.
+        self.l1 = constant**2 + frame.longest**2 + weight * (constant * frame.longest_l1 + frame.longest_l1**2 / 2)
+        self.l1 -= weight * frame.longest**2 / 2
         if not pure:
             self.l2 = self.l2 * (1 + 1e-12)  # sqrt(2) and its products are rounded
-        one = float(self._ONE)
-        products = np.where(self._pairs[0] == self._pairs[1], 1.0, weight) / one**2
-        self.step = np.concatenate([[constant**2], np.full(d, weight * constant / one), products])
+        count, first = np.full(n_classes, constant**2), np.full(n_classes * d, weight * constant)
+        products = np.tile(np.where(self._pairs[0] == self._pairs[1], 1.0, weight), self._n_matrices)
+        self.step = np.concatenate([part / one**2 for part in (count, first, products)])
 
     def __call__(self, block: Block) -> tuple[NDArray[np.float64]]:
-        """The number of rows, sums of z in steps, and sums of products in steps by rows of the upper triangle."""
-        X = block.X[~np.isnan(block.X).any(axis=1)]
-        z = self._grid.unrounded(X)
-        if self._norm is not None:
-            # Rounding makes a row longer by half a step in each column at most.
-            longest = self._norm * self._ONE * (1 - 1e-9) - math.sqrt(z.shape[1]) / 2
-            np.clip(z, -self._ONE, self._ONE, out=z)
-            z *= np.minimum(1.0, longest / np.maximum(l2_norms(z)[:, None], 1.0))
-        z = self._grid.rounded(z)
-        return (np.concatenate([[float(z.shape[0])], z.sum(axis=0), (z.T @ z)[self._pairs]]),)
+        """Numbers of rows, sums and products, by rows of the upper triangles, all in squares of steps."""
+        one = float(self._frame.one)
+        own: Any = one
+        if block.weights is None:
+            z = self._frame.steps(block.X)
+        else:
+            own = np.rint(one * np.sqrt(block.weights))
+            z = self._frame.steps(block.X, own / one)  # type: ignore[call-arg]
+        members = self._members(block)
+        scaled = members * own
+        matrices = [z] if block.y is None else [z[chosen] for chosen in self._chosen(block.y)]
+        products = [(rows.T @ rows)[self._pairs] for rows in matrices]
+        return (np.concatenate([(scaled * scaled).sum(axis=1), (scaled @ z).ravel(), *products]),)
+
+    def _members(self, block: Block) -> NDArray[np.float64]:
+        if block.y is None:
+            return np.ones((1, block.X.shape[0]))
+        return (block.y == np.arange(self._n_classes)[:, None]).astype(np.float64)
+
+    def _chosen(self, y: NDArray) -> Iterable[NDArray[np.bool_]]:
+        """Which rows each matrix of products is made of."""
+        return [y >= 0] if self._pooled else (y == code for code in range(self._n_classes))
 
     def moments(
         self, steps: NDArray[np.float64]
     ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
-        """The number of rows, the sums of z and the symmetric matrix of products from an array in integer steps.
+        """Numbers of rows, sums of z and symmetric matrices of products from an array in integer steps.
 
         Parameters
         ----------
@@ -418,58 +422,65 @@ class GramMatrix(Query):
 
         Returns
         -------
-        count : ndarray of shape ()
-        first : ndarray of shape (n_features,)
-        products : ndarray of shape (n_features, n_features)
+        count : ndarray of shape (n_classes,)
+        first : ndarray of shape (n_classes, n_coordinates)
+        products : ndarray of shape (n_coordinates, n_coordinates), or (n_classes, ...) unless pooled
         """
-        d = self.lower.size
-        products = np.empty((d, d))
-        products[self._pairs] = products.T[self._pairs] = steps[1 + d :] / self._ONE**2
-        return steps[0], steps[1 : 1 + d] / self._ONE, products
+        d, k, one = self._frame.n_coordinates, self._n_classes, float(self._frame.one)
+        count, first, upper = np.split(steps / one**2, [k, k + k * d])
+        products = np.empty((self._n_matrices, d, d))
+        rows, columns = self._pairs
+        products[:, rows, columns] = products[:, columns, rows] = upper.reshape(self._n_matrices, -1)
+        return count, first.reshape(k, d), products[0] if self._pooled else products
+
+
+class ClassSums(Query):
+    """Per class: the number of rows and the sums of their coordinates, in one joint query.
+
+    A row of class c adds (w0, z) to block c and nothing to the others.
+
+    Parameters
+    ----------
+    frame : Frame
+        Maps rows to z; sparse rows stay sparse where it leaves them so.
+    n_classes : int, default=1
+    constant : float, default=1.0
+        w0: larger means less noise in the numbers of rows, and more in the sums.
+    classes_of : callable, default=None
+        Maps z in steps, an array of shape (n_block, n_coordinates), to class codes, -1 for rows to ignore. None takes
+        the block's y.
+    """
+
+    def __init__(
+        self,
+        frame: Frame,
+        n_classes: int = 1,
+        constant: float = 1.0,
+        classes_of: Callable[[Any], NDArray[np.integer]] | None = None,
+    ) -> None:
+        self._frame, self._n_classes, self._classes_of = frame, n_classes, classes_of
+        self.l1 = constant + frame.longest_l1
+        self.l2 = math.hypot(constant, frame.longest)
+        self.sparse = frame.sparse
+        self.step = np.append(np.float64(constant), np.full(frame.n_coordinates, 1.0 / frame.one))
+
+    def __call__(self, block: Block) -> tuple[NDArray[np.float64]]:
+        """Sums of shape (n_classes, 1 + n_coordinates): numbers of rows, and z in steps."""
+        z = self._frame.steps(block.X)
+        codes = block.y if self._classes_of is None else self._classes_of(z)
+        n_rows = z.shape[0]
+        if codes is None:
+            codes = np.zeros(n_rows, dtype=np.intp)
+        rows = np.flatnonzero(codes >= 0)
+        member = sparse.csr_array((np.ones(rows.size), (codes[rows], rows)), shape=(self._n_classes, n_rows))
+        sums = member @ z
+        return (np.hstack([member.sum(axis=1)[:, None], sums.toarray() if sparse.issparse(sums) else sums]),)
+
+    def moments(self, steps: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Numbers of rows, of shape (n_classes, 1), and sums of z, from an array in integer steps."""
+        return steps[:, :1], steps[:, 1:] / self._frame.one
 
 
 def _shared_weight(n_features: int, pure: bool) -> float:
     """The weight of a sum that all features share, such as the count, which deserves more than one feature's share."""
     return math.sqrt(n_features) if pure else n_features**0.25
-
-
-class Grid:
-    """Features clipped to their bounds and mapped to [-1, 1], in whole steps: sums of them are exact.
-
-    Parameters
-    ----------
-    bounds : tuple of two ndarrays of shape (n_features,)
-        Lower and upper bound of each feature.
-    one : int
-        How many steps half the width of the bounds has.
-
-    Attributes
-    ----------
-    centre, half_width : ndarray of shape (n_features,)
-        Of the bounds: ``centre + half_width * steps / one`` is the feature.
-    """
-
-    def __init__(self, bounds: tuple[NDArray[np.float64], NDArray[np.float64]], one: int) -> None:
-        self._lower, self._upper = lower, upper = bounds
-        self._one = one
-        self.centre, self.half_width = lower / 2 + upper / 2, upper / 2 - lower / 2
-        with np.errstate(divide="ignore", over="ignore"):
-            self._scale = one / self.half_width
-        self._scale[~np.isfinite(self._scale)] = 0.0  # a constant feature sits at the centre
-
-    def steps(self, X: NDArray) -> NDArray:
-        """Rows in whole steps of magnitude `one` at most; NaN where a value is missing."""
-        return self.rounded(self.unrounded(X))
-
-    def unrounded(self, X: NDArray) -> NDArray:
-        """Rows in steps, before rounding."""
-        z = np.clip(X, self._lower, self._upper)
-        z -= self.centre
-        z *= self._scale
-        return z
-
-    def rounded(self, z: NDArray) -> NDArray:
-        """Whole steps: z itself, changed."""
-        np.rint(z, out=z)
-        np.clip(z, -self._one, self._one, out=z)  # the centre of a narrow range far from zero is rounded
-        return z

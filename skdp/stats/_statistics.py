@@ -21,7 +21,8 @@ from ..rows import (
     has_own_dtype,
 )
 from ..rows.collection import Block
-from ..rows.queries import GramMatrix, present
+from ..rows.frames import Grid
+from ..rows.queries import SecondMoments, present
 from ._estimate import ONE_SIGMA, Additive, Affine, Array, Covariance, Estimate, Ranks, taken
 from ._query import Answer, Numbers, Proportions, Question, Sums, as_labels, checked
 
@@ -350,23 +351,27 @@ def covariance(
     question = Question("covariance", epsilon, delta, accountant, random_state, bounds=bounds)
     numbers = Numbers(data, bounds, dimensions=(2,))
 
+    def complete() -> NDArray[np.bool_]:
+        return ~np.isnan(numbers.X).any(axis=1)
+
     def release(budget: Budget, noise: Noise) -> Answer:
         bounds = numbers.bounds_from(budget, noise)
-        query = GramMatrix(bounds, numbers.X.shape[1] ** 0.25, pure=question.pure)
-        noisy = Rows(numbers.X).release(query, budget["products"], noise)
-        n, first, products = query.moments(noisy.value)
-        n_std, first_std, products_std = query.moments(noisy.std)
+        grid = Grid(bounds, 2**12)
+        query = SecondMoments(grid, constant=numbers.X.shape[1] ** 0.25, pure=question.pure)
+        noisy = Rows(numbers.X[complete()]).release(query, budget["products"], noise)
+        n, (first,), products = query.moments(noisy.value)
+        n_std, (first_std,), products_std = query.moments(noisy.std)
         d, shape = first.size, products.shape
         matrix = Covariance(
             np.broadcast_to(n, shape), np.broadcast_to(n_std, (1, *shape)),
             np.broadcast_to(first[:, None], shape), np.broadcast_to(first, shape),
             np.broadcast_to(first_std, shape), products, products_std, np.eye(d, dtype=bool), 0.0, -1.0, question.pure,
         )  # fmt: skip
-        unit = np.outer(query.half_width, query.half_width)
+        unit = np.outer(grid.half_width, grid.half_width)
         return Answer(unit * matrix.estimate, unit * matrix.standard_error, Affine(matrix, 0.0, unit))
 
     def exact() -> NDArray:
-        X = numbers.clipped[~np.isnan(numbers.X).any(axis=1)]
+        X = numbers.clipped[complete()]
         return np.cov(X, rowvar=False, ddof=0).reshape(X.shape[1], X.shape[1])
 
     return question.answer(numbers.shares_with("products"), release, exact)
