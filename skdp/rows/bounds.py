@@ -14,7 +14,7 @@ from sklearn.isotonic import isotonic_regression
 
 from ..accounting import Part, Pure
 from ..mechanisms import Noise, Noisy
-from .collection import Block, Rows
+from .collection import Rows
 from .distributions import distributions
 from .queries import Histogram
 
@@ -121,23 +121,26 @@ def row_norm(rows: Rows, part: Part, noise: Noise, quantile: float = 0.75) -> fl
     float
         Positive.
     """
+    norms = rows.norms_alone()
     coarse, fine = part.split(*_NORM_STAGES)
     pure = isinstance(part.event, Pure)
-    counts = _counts(rows, lambda b: _group(b.norms), _GROUPS, coarse, noise)
+    counts = _counts(norms, _group, _GROUPS, coarse, noise)
     mass = np.where(_standing_out(counts, pure), np.maximum(counts.value, 0.0), 0.0)
     top = _top(np.searchsorted(np.cumsum(mass), quantile * mass.sum()))
     edges = np.geomspace(top / 2.0**_GROUP, top, _FINE_BINS + 1)
 
-    counts = _counts(rows, lambda b: np.searchsorted(edges, b.norms), edges.size + 1, fine, noise)
+    counts = _counts(norms, lambda lengths: np.searchsorted(edges, lengths), edges.size + 1, fine, noise)
     occupied = np.zeros(edges.size + 1)
     occupied[_occupied(counts, pure)] = 1.0
     below = isotonic_regression(np.cumsum(occupied * counts.value))
     return float(edges[min(np.searchsorted(below, quantile * below[-1]), _FINE_BINS)])
 
 
-def _counts(rows: Rows, bins_of: Callable[[Block], NDArray[np.int64]], n_bins: int, part: Part, noise: Noise) -> Noisy:
-    """One noisy histogram, of a number for each row."""
-    counts = rows.release(Histogram(lambda block: bins_of(block)[:, None], 1, n_bins), part, noise)
+def _counts(
+    rows: Rows, bins_of: Callable[[NDArray[np.float64]], NDArray[np.int64]], n_bins: int, part: Part, noise: Noise
+) -> Noisy:
+    """One noisy histogram, of rows of one column."""
+    counts = rows.release(Histogram(lambda block: bins_of(block.X), 1, n_bins), part, noise)
     return Noisy(counts.value[0], counts.std[0])
 
 

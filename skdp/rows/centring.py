@@ -51,7 +51,7 @@ def centred(
     query = ClassMoments.balanced(bounds, 1, 1.0, 1.0, pure=pure) if scaled else FirstMoments(bounds, 1, pure=pure)
     moments = query.estimate(*rows.release(query, for_mean, noise))
     centre = query.centre + query.half_width * moments.mean[0]
-    transform: NDArray[np.float64] = np.ones(centre.size)
+    transform: NDArray[np.float64] | float = 1.0
     if scaled:
         std = query.half_width * np.sqrt(np.maximum(moments.variance, moments.variance_std)[0])
         transform = 1 / np.where(std > 0, std, 1.0)

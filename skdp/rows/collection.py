@@ -182,6 +182,12 @@ class Rows:
         rows._norms = rows._row_norms(norms, sparse=sparse)
         return rows
 
+    def norms_alone(self) -> "Rows":
+        """Rows of one column: the norm of each row. Larger blocks of them fit into a core's cache."""
+        if self._norms is None:
+            raise ValueError("Only rows that were made with norms=True have norms.")
+        return Rows(self._norms[:, None])
+
     def _row_norms(self, length: Callable[[Any], NDArray[np.float64]], *, sparse: bool = True) -> NDArray[np.float64]:
         norms = np.empty(self.n_rows)
 

@@ -16,6 +16,11 @@ _EXACT_BITS = 52  # of sums that are exact in float64, with one to spare
 Bounds = tuple[NDArray[np.float64], NDArray[np.float64]]
 
 
+def uniform(values: NDArray[np.float64]) -> NDArray[np.float64] | float:
+    """One number in place of equal ones: for rows of few columns, numpy is three times as fast with it."""
+    return float(values[0]) if (values == values[0]).all() else values
+
+
 class Coordinates(Protocol):
     """What queries need to know of the place where clipped rows live.
 
@@ -58,22 +63,25 @@ class Grid:
     """
 
     def __init__(self, bounds: Bounds, one: int) -> None:
-        self._lower, self._upper = lower, upper = bounds
+        lower, upper = bounds
         self.one = one
         self.n_coordinates = lower.size
         self.longest, self.longest_l1 = math.sqrt(lower.size), float(lower.size)
         self.centre, self.half_width = lower / 2 + upper / 2, upper / 2 - lower / 2
         with np.errstate(divide="ignore", over="ignore"):
-            self._scale = one / self.half_width
-        self._scale[~np.isfinite(self._scale)] = 0.0  # a constant feature sits at the centre
+            scale = one / self.half_width
+        self._constant = np.flatnonzero(~np.isfinite(scale))
+        scale[self._constant] = 0.0
+        self._moved, self._scale = uniform(self.centre), uniform(scale)
 
     def steps(self, X: NDArray) -> NDArray:
         """Rows in whole steps of magnitude `one` at most; NaN where a value is missing."""
-        z = np.clip(X, self._lower, self._upper)
-        z -= self.centre
+        z = X - self._moved
         z *= self._scale
         np.rint(z, out=z)
-        np.clip(z, -self.one, self.one, out=z)  # the centre of a narrow range far from zero is rounded
+        np.clip(z, -self.one, self.one, out=z)
+        if self._constant.size:  # sits at the centre, also where the distance from it is infinite
+            z[:, self._constant] = np.where(np.isnan(X[:, self._constant]), np.nan, 0.0)
         return z
 
 
@@ -117,6 +125,7 @@ class Frame:
         one: int = 2**12,
     ) -> None:
         self.centre, self.transform, self.bounds = centre, np.asarray(transform, dtype=np.float64), bounds
+        self._box = None if bounds is None else (uniform(bounds[0]), uniform(bounds[1]))
         self.order, self.one = order, one
         shape = np.broadcast_shapes(
             np.shape(centre), self.transform.shape[:1], () if n_features is None else (n_features,)
@@ -185,8 +194,8 @@ class Frame:
     def _mapped(self, X: Any) -> Any:
         if sparse.issparse(X):
             return X.multiply(self.transform).tocsr() if self.transform.ndim else X * float(self.transform)
-        z = X - self.centre if self.bounds is None else np.clip(X, *self.bounds)
-        if self.bounds is not None:
+        z = X - self.centre if self._box is None else np.clip(X, *self._box)
+        if self._box is not None:
             z -= self.centre
         if self.transform.ndim < 2:
             z *= self.transform

@@ -177,5 +177,6 @@ def test_a_frame_is_centred_on_the_mean(event, scaled):
     np.testing.assert_allclose(frame.centre, 3, atol=0.3)
     z = (X - frame.centre) * frame.transform
     assert 0.6 < (np.linalg.norm(z, axis=1) <= 1).mean() < 0.9
-    relative = frame.transform / frame.transform[2]
+    transform = np.broadcast_to(frame.transform, 3)
+    relative = transform / transform[2]
     np.testing.assert_allclose(relative, scale[2] / scale if scaled else 1.0, rtol=0.2)
