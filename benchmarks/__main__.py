@@ -13,6 +13,7 @@ import skdp
 
 from .accuracy import logistic, naive_bayes, pure
 from .data import FOLDER
+from .estimators import estimators
 from .ledger import ledger
 from .pipelines import pipelines
 from .quantiles import quantiles
@@ -34,6 +35,7 @@ def main():
         "pipelines": lambda: pipelines(options.data, options.splits),
         "quantiles": lambda: quantiles(options.data, options.splits),
         "raw": lambda: raw(options.data, options.splits),
+        "estimators": lambda: estimators(options.data, options.splits, options.diffprivlib_python),
         "speed": lambda: speed(options.data),
         "ledger": ledger,
         "sceptic": lambda: sceptic(options.data, options.splits, options.out, options.diffprivlib_python),
@@ -41,14 +43,14 @@ def main():
         "tuning": lambda: tuning(options.splits),
         "shares": lambda: shares(options.data, options.splits),
     }
-    long = {"sceptic", "searches", "tuning", "shares"}
+    long = {"estimators", "sceptic", "searches", "tuning", "shares"}
     parser.add_argument("--data", type=Path, default=FOLDER, metavar="FOLDER", help="where the CSV files are")
     parser.add_argument(
         "--only", choices=sections, help=f"run one section; {', '.join(sorted(long))} only run if named"
     )
     parser.add_argument("--splits", type=int, metavar="N", help="random splits; default: 10, for small data sets 20")
     parser.add_argument("--out", type=Path, metavar="FOLDER", help="where sceptic writes its CSV file and its plot")
-    parser.add_argument("--diffprivlib-python", metavar="PATH", help="a Python with diffprivlib 0.6.6 for sceptic")
+    parser.add_argument("--diffprivlib-python", metavar="PATH", help="a Python with diffprivlib 0.6.6")
     options = parser.parse_args()
 
     versions = {"Python": platform.python_version()} | {m.__name__: m.__version__ for m in (skdp, sklearn, np, scipy)}

@@ -1,9 +1,6 @@
 """The comparison a sceptic would ask for: other private logistic regressions on the same splits and the same rows."""
 
 import math
-import subprocess
-import tempfile
-from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -17,6 +14,7 @@ from skdp.linear_model import LogisticRegression
 
 from . import baselines
 from .data import PREPARATION, load
+from .diffprivlib_worker import Fit, run
 
 DELTA = 1e-6
 EPSILONS = (0.05, 0.1, 0.5, 1.0, 3.0, 8.0)
@@ -184,23 +182,26 @@ def _diffprivlib(split, epsilons, python):
         _DIFFPRIVLIB: np.ones(len(epsilons)),
         _DIFFPRIVLIB_TUNED: baselines.CHAUDHURI_RIDGE_FACTOR * noise * radius,
     }
-    with tempfile.TemporaryDirectory() as folder:
-        source, target = Path(folder, "split.npz"), Path(folder, "decisions.npz")
-        np.savez(
-            source,
-            X=split.X,
-            y=split.y,
-            X_test=split.X_test,
-            norm=split.norm,
-            seed=_NOISE_SEED + split.seed,
-            epsilons=np.tile(epsilons, len(penalties)),
-            C=1 / np.concatenate(list(penalties.values())),
-        )
-        worker = Path(__file__).with_name("diffprivlib_worker.py")
-        subprocess.run([python, worker, source, target], check=True)
-        decisions = np.load(target)["decisions"]
     keys = [(method, epsilon) for method in penalties for epsilon in epsilons]
-    return [(*key, decision) for key, decision in zip(keys, decisions, strict=True)]
+    fits = [
+        Fit(
+            "LogisticRegression",
+            {
+                "epsilon": epsilon,
+                "data_norm": split.norm,
+                "C": 1 / penalty,
+                "max_iter": 1000,
+                "random_state": _NOISE_SEED + split.seed + i,
+            },
+            (split.X, split.y),
+            "decision_function",
+            (split.X_test,),
+        )
+        for i, ((_, epsilon), penalty) in enumerate(
+            zip(keys, np.concatenate(list(penalties.values())).tolist(), strict=True)
+        )
+    ]
+    return [(*key, decision) for key, (decision, _) in zip(keys, run(python, fits), strict=True)]
 
 
 def _not_private(split):

@@ -151,6 +151,7 @@ class PrivateEstimator(CallbackSupportMixin, BaseEstimator):
         reset: bool = True,
         discovered: bool = False,
         accept_sparse: bool = False,
+        dtype: Any = (np.float64, np.float32),
     ) -> tuple[Matrix, np.ndarray, np.ndarray | None, np.ndarray | None]:
         """Check parameters, data and known labels: everything that can be wrong before the budget is spent.
 
@@ -164,6 +165,8 @@ class PrivateEstimator(CallbackSupportMixin, BaseEstimator):
         discovered : bool, default=False
             Whether the known labels were discovered earlier: rows with others are ignored then, not an error.
         accept_sparse : bool, default=False
+        dtype : dtype, tuple of dtypes or "numeric", default=(float64, float32)
+            Of X: others are converted to the first one; "numeric" leaves all numbers as they are.
 
         Returns
         -------
@@ -174,9 +177,7 @@ class PrivateEstimator(CallbackSupportMixin, BaseEstimator):
             The position of each label in the known classes, -1 for labels to ignore.
         """
         validate_parameters(self)
-        X, y = self._checked_data(
-            X, y, reset=reset, dtype=[np.float64, np.float32], accept_sparse="csr" if accept_sparse else False
-        )
+        X, y = self._checked_data(X, y, reset=reset, dtype=dtype, accept_sparse="csr" if accept_sparse else False)
         check_labels(y)
         check_n_rows(X)
         if classes is None:

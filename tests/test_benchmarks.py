@@ -158,3 +158,17 @@ def test_tables_of_searches():
     own = ["untuned: pixels", "untuned: gamma=1", "GridSearchCV", "RandomizedSearchCV, n_iter=16"]
     assert [row["method"] for row in rows] == [*own, "naive, true epsilon", "naive, claimed epsilon"]
     assert all(0.3 <= float(row["epsilon=3"][:5]) <= 1 for row in rows)
+
+
+def test_tables_of_estimators():
+    estimators = importlib.import_module("benchmarks.estimators")
+    with threadpool_limits(1):
+        tables = list(estimators.estimators(None, 1, names={"Diabetes", "Breast cancer"}))
+    assert [len(rows) for _, rows in tables] == [7, 5, 1, 1]
+    for _, rows in tables:
+        assert all(list(row) == list(rows[0]) for row in rows)
+    regressions, classifications, (components,), (clusters,) = (rows for _, rows in tables)
+    assert all(float(row["scikit-learn"]) > 0.3 for row in regressions if row["estimator"] != "DummyRegressor")
+    assert all(float(row["skdp, 10"]) > 0.5 for row in classifications)
+    assert 0.5 < float(components["skdp, 10"]) <= 1
+    assert 1 <= float(clusters["skdp, 10"]) < float(clusters["one centre"])

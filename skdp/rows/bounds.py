@@ -103,7 +103,13 @@ def feature_bounds(rows: Rows, part: Part, noise: Noise) -> tuple[NDArray[np.flo
     return lower - width, upper + width
 
 
-def row_norm(rows: Rows, part: Part, noise: Noise, quantile: float = 0.75) -> float:
+def row_norm(
+    rows: Rows,
+    part: Part,
+    noise: Noise,
+    quantile: float | Callable[[float], float] = 0.75,
+    largest: float = math.inf,
+) -> float:
     """A private quantile of the rows' L2 norms.
 
     Spends the part. One row touches one bin in each of two histograms.
@@ -114,7 +120,10 @@ def row_norm(rows: Rows, part: Part, noise: Noise, quantile: float = 0.75) -> fl
         Made with ``norms=True``.
     part : Part
     noise : Noise
-    quantile : float, default=0.75
+    quantile : float or callable, default=0.75
+        The share of rows that are not longer; or what maps the noisy number of rows to it.
+    largest : float, default=inf
+        What no norm can exceed, as far as is public: few rows are not taken for longer ones then.
 
     Returns
     -------
@@ -125,7 +134,11 @@ def row_norm(rows: Rows, part: Part, noise: Noise, quantile: float = 0.75) -> fl
     coarse, fine = part.split(*_NORM_STAGES)
     pure = isinstance(part.event, Pure)
     counts = _counts(norms, _group, _GROUPS, coarse, noise)
+    possible = 1 + int(_group(np.array([largest]))[0])
+    counts = Noisy(counts.value[:possible], counts.std[:possible])
     mass = np.where(_standing_out(counts, pure), np.maximum(counts.value, 0.0), 0.0)
+    if callable(quantile):
+        quantile = quantile(float(mass.sum()))
     top = _top(np.searchsorted(np.cumsum(mass), quantile * mass.sum()))
     edges = np.geomspace(top / 2.0**_GROUP, top, _FINE_BINS + 1)
 
@@ -133,7 +146,7 @@ def row_norm(rows: Rows, part: Part, noise: Noise, quantile: float = 0.75) -> fl
     occupied = np.zeros(edges.size + 1)
     occupied[_occupied(counts, pure)] = 1.0
     below = isotonic_regression(np.cumsum(occupied * counts.value))
-    return float(edges[min(np.searchsorted(below, quantile * below[-1]), _FINE_BINS)])
+    return min(float(edges[min(np.searchsorted(below, quantile * below[-1]), _FINE_BINS)]), largest or math.inf)
 
 
 def _counts(

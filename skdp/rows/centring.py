@@ -1,5 +1,7 @@
 """A private centre of the rows and the norm of most rows around it: where second moments need little noise."""
 
+from collections.abc import Callable
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -20,7 +22,7 @@ def centred(
     noise: Noise,
     *,
     scaled: bool = False,
-    quantile: float = 0.75,
+    quantile: float | Callable[[float], float] = 0.75,
     order: int = 2,
     one: int = 2**12,
 ) -> Frame:
@@ -37,8 +39,8 @@ def centred(
     noise : Noise
     scaled : bool, default=False
         Whether to divide features by their noisy standard deviations, too.
-    quantile : float, default=0.75
-        The share of rows that are not scaled down.
+    quantile : float or callable, default=0.75
+        The share of rows that are not scaled down, see `row_norm`.
     order, one
         See `Frame`.
 
@@ -56,4 +58,4 @@ def centred(
         std = query.half_width * np.sqrt(np.maximum(moments.variance, moments.variance_std)[0])
         transform = 1 / np.where(std > 0, std, 1.0)
     frame = Frame(centre, transform, bounds, order=order, one=one)
-    return frame.scaled_to(row_norm(rows.measured(frame.lengths), for_norm, noise, quantile))
+    return frame.scaled_to(row_norm(rows.measured(frame.lengths), for_norm, noise, quantile, frame.farthest))

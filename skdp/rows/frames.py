@@ -149,6 +149,16 @@ class Frame:
             frame._prepare_matrix()
         return frame
 
+    @property
+    def farthest(self) -> float:
+        """What no row's norm exceeds before it is scaled down: that of the farthest corner of the bounds."""
+        if self.bounds is None:
+            return math.inf
+        corner = np.maximum(np.abs(self.bounds[0] - self.centre), np.abs(self.bounds[1] - self.centre))
+        with np.errstate(over="ignore"):
+            reach = corner * np.abs(self.transform) if self.transform.ndim < 2 else corner @ np.abs(self.transform)
+            return float(np.linalg.norm(reach, self.order))
+
     def lengths(self, X: Any) -> NDArray[np.float64]:
         """The norm of each row's coordinates before it is scaled down; infinite where it is too large for a float."""
         return self._lengths(self._mapped(X))

@@ -349,7 +349,7 @@ class SecondMoments(Query):
     With c a constant for the row's class, the query is the matrix of products of (c, z) without its lower half.
     Off-diagonal entries weigh sqrt(2), so that the L2 norm of what a row adds is the squared length of (c, z): the
     noise of the symmetric matrix is smaller by sqrt(2) than with a weight of one. In the L1 geometry of delta = 0 the
-    weight is one.
+    weight is one, or two where the frame bounds the L1 norm of rows.
 
     A block's y are class codes, rows with -1 count for nothing; its weights, in [0, 1], are what a row counts for.
 
@@ -376,11 +376,15 @@ class SecondMoments(Query):
         self._n_matrices = 1 if pooled else n_classes
         d, one = frame.n_coordinates, float(frame.one)
         self._pairs = np.triu_indices(d)
-        weight = 1.0 if pure else math.sqrt(2)
+        # With 2, products of pairs of rows of L1 norm 1 add up to 1 at most: less noise off the diagonal, for nothing.
+        in_l1_ball = d > 1 and frame.longest_l1 <= frame.longest
+        weight = (2.0 if in_l1_ball else 1.0) if pure else math.sqrt(2)
         self.l2 = constant**2 + frame.longest**2
         # The products of pairs add up to half of (sum |z_i|)**2 - sum z_i**2.
         self.l1 = constant**2 + frame.longest**2 + weight * (constant * frame.longest_l1 + frame.longest_l1**2 / 2)
         self.l1 -= weight * frame.longest**2 / 2
+        if weight > math.sqrt(2):
+            self.l2 = self.l1
         if not pure:
             self.l2 = self.l2 * (1 + 1e-12)  # sqrt(2) and its products are rounded
         count, first = np.full(n_classes, constant**2), np.full(n_classes * d, weight * constant)

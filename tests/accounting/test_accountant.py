@@ -271,7 +271,7 @@ def test_an_entry_says_how_it_ended():
 
 
 def test_a_fit_says_how_it_ended(monkeypatch):
-    from skdp import naive_bayes
+    from skdp.naive_bayes import _base
 
     def broken(*args, **kwargs):
         raise MemoryError
@@ -279,7 +279,7 @@ def test_a_fit_says_how_it_ended(monkeypatch):
     accountant = BudgetAccountant(2.0, 1e-3)
     model = GaussianNB(0.5, accountant=accountant, bounds=(-1, 1), classes=[0, 1])
     model.fit(*data())
-    monkeypatch.setattr(naive_bayes, "Rows", broken)
+    monkeypatch.setattr(_base, "Rows", broken)
     with pytest.raises(MemoryError):
         model.fit(*data())
     assert [entry.outcome for entry in accountant.entries()] == ["completed", "failed"]
@@ -518,13 +518,13 @@ def test_spawned_workers_share_the_account():
 
 
 def test_a_refused_fit_never_reaches_the_data(monkeypatch):
-    from skdp import naive_bayes
+    from skdp.naive_bayes import _base
 
     def touched(*args, **kwargs):
         raise AssertionError("the data were touched")
 
     X, y = data()
-    monkeypatch.setattr(naive_bayes, "Rows", touched)
+    monkeypatch.setattr(_base, "Rows", touched)
     model = GaussianNB(1.0, accountant=BudgetAccountant(0.5, 1e-6))
     with pytest.raises(BudgetExceededError, match="GaussianNB needs epsilon=1"):
         model.fit(X, y)

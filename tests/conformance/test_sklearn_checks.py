@@ -6,11 +6,15 @@ import pytest
 from sklearn.linear_model import LogisticRegression as PlainLogisticRegression
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
+from skdp.covariance import EmpiricalCovariance
+from skdp.decomposition import PCA, TruncatedSVD
+from skdp.dummy import DummyClassifier, DummyRegressor
 from skdp.feature_selection import SelectKBest
 from skdp.impute import SimpleImputer
 from skdp.linear_model import LogisticRegression, PoissonRegressor, SGDClassifier, SGDRegressor
 from skdp.model_selection import GridSearchCV, RandomizedSearchCV
-from skdp.naive_bayes import GaussianNB
+from skdp.naive_bayes import BernoulliNB, CategoricalNB, ComplementNB, GaussianNB, MultinomialNB
+from skdp.neighbors import NearestCentroid
 from skdp.pipeline import Pipeline, make_pipeline
 from skdp.preprocessing import (
     Clip,
@@ -41,9 +45,11 @@ TRANSFORMERS = [
     OrdinalEncoder,
     TargetEncoder,
     SimpleImputer,
+    PCA,
 ]
 SMOOTHING = {"var_smoothing": [1e-9, 1e-3]}
-OTHERS = [GaussianNB, *TRANSFORMERS]
+BAYES = [GaussianNB, BernoulliNB, MultinomialNB, ComplementNB]
+OTHERS = [*BAYES, EmpiricalCovariance, NearestCentroid, DummyClassifier, DummyRegressor, *TRANSFORMERS]
 
 STRING_LABELS = (
     "fits a few dozen rows with string labels and without `classes`: so few rows cannot reveal labels privately, and "
@@ -56,6 +62,10 @@ ONE_LABEL = (
 FOUR_LABELS = (
     "expects probabilities of four labels on forty rows, without `classes`: so few rows cannot reveal labels "
     "privately, and 0 and 1 are assumed, with a warning"
+)
+TWO_DISTANCES = (
+    "expects the decision function to agree with predictions: where priors are uniform, scikit-learn's nearest "
+    "centroid predicts by distances, and its decision function standardises them"
 )
 NO_WEIGHT = "expects an error because all weights are zero: weights are as private as the rows are"
 EQUIVALENCE = (
@@ -77,6 +87,7 @@ WEIGHTS = {
     "check_sample_weight_equivalence_on_sparse_data": EQUIVALENCE,
 }
 LABELS = {"check_classifiers_classes": STRING_LABELS, "check_classifiers_one_label": ONE_LABEL}
+SPARSE_LABELS = {"check_estimator_sparse_array": FOUR_LABELS, "check_estimator_sparse_matrix": FOUR_LABELS}
 PRIVATE_FAILURES = {
     LogisticRegression: {
         **WEIGHTS,
@@ -90,6 +101,16 @@ PRIVATE_FAILURES = {
     SGDRegressor: WEIGHTS,
     PoissonRegressor: WEIGHTS,
     GaussianNB: LABELS,
+    BernoulliNB: {**LABELS, **SPARSE_LABELS},
+    MultinomialNB: {**LABELS, **SPARSE_LABELS},
+    ComplementNB: {**LABELS, **SPARSE_LABELS},
+    CategoricalNB: LABELS,
+    NearestCentroid: {**LABELS, "check_classifiers_train": TWO_DISTANCES},
+    DummyClassifier: {
+        "check_classifiers_classes": STRING_LABELS,
+        "check_estimator_sparse_array": FOUR_LABELS,
+        "check_estimator_sparse_matrix": FOUR_LABELS,
+    },
     GridSearchCV: LABELS,
     RandomizedSearchCV: LABELS,
     Pipeline: LABELS,
@@ -122,8 +143,12 @@ def expected_failures(estimator):
         *(cls(max_weight=10.0) for cls in WEIGHTED),
         *(cls(epsilon=1.0) for cls in OTHERS),
         *(cls(epsilon=math.inf) for cls in (*WEIGHTED, *OTHERS)),
+        TruncatedSVD(1),
+        TruncatedSVD(1, epsilon=math.inf),
         SelectKBest(k=1),
         SelectKBest(k=1, epsilon=math.inf),
+        CategoricalNB(min_categories=20),
+        CategoricalNB(min_categories=20, epsilon=math.inf),
         RowNormClip(),
         RandomizedResponseClassifier(PlainLogisticRegression(), epsilon=3.0, randomized=True),
         RandomizedResponseClassifier(PlainLogisticRegression(), epsilon=math.inf, randomized=True),

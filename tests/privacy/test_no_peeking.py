@@ -13,11 +13,15 @@ from sklearn.pipeline import FeatureUnion
 
 from skdp import BudgetAccountant, base
 from skdp.accounting import Gaussian, Part
+from skdp.covariance import EmpiricalCovariance
+from skdp.decomposition import PCA, TruncatedSVD
+from skdp.dummy import DummyClassifier, DummyRegressor
 from skdp.feature_selection import SelectKBest
 from skdp.impute import SimpleImputer
 from skdp.linear_model import LogisticRegression, PoissonRegressor, SGDClassifier, SGDRegressor
 from skdp.mechanisms import Noise, Noisy
-from skdp.naive_bayes import GaussianNB
+from skdp.naive_bayes import BernoulliNB, CategoricalNB, ComplementNB, GaussianNB, MultinomialNB
+from skdp.neighbors import NearestCentroid
 from skdp.pipeline import Pipeline, make_pipeline
 from skdp.preprocessing import (
     Clip,
@@ -80,6 +84,8 @@ def neighbours():
 def fitted_to(model, X, y, n, method="fit"):
     """The model fitted to the rows, as tempting as its task allows: `n` rows are in both neighbours."""
     y, extra = y.copy(), {}
+    if isinstance(model, BernoulliNB | ComplementNB | MultinomialNB | CategoricalNB):
+        X = np.abs(X) > 1 if isinstance(model, CategoricalNB) else np.abs(X)
     if is_regressor(model):
         y = np.where(np.arange(len(y)) < n, y, 1e300 * (2.0 * y - 1))
     elif getattr(model, "classes", None) is not None:
@@ -125,6 +131,28 @@ MODELS = [
     GaussianNB(),
     GaussianNB(delta=0, classes=[0, 1]),
     GaussianNB(bounds=(-1, 1), classes=[0, 1], priors=[0.5, 0.5]),
+    BernoulliNB(),
+    BernoulliNB(delta=0, classes=[0, 1], binarize=None),
+    BernoulliNB(data_norm=0.5, classes=[0, 1], fit_prior=False),
+    BernoulliNB(data_norm=2.0, classes=[0, 1], class_prior=[0.5, 0.5]),
+    MultinomialNB(),
+    MultinomialNB(delta=0, classes=[0, 1], alpha=0.0),
+    MultinomialNB(data_norm=1.0, classes=[0, 1]),
+    ComplementNB(),
+    ComplementNB(delta=0, data_norm=1.0, classes=[0, 1], norm=True),
+    CategoricalNB(min_categories=[2, 3]),
+    CategoricalNB(delta=0, min_categories=2, classes=[0, 1], alpha=0.0),
+    NearestCentroid(),
+    NearestCentroid(delta=0, classes=[0, 1], shrink_threshold=0.1),
+    NearestCentroid(bounds=(-1, 1), classes=[0, 1], priors="empirical"),
+    DummyClassifier(),
+    DummyClassifier(delta=0, classes=[0, 1], strategy="most_frequent"),
+    DummyClassifier(classes=[0, 1, 2], strategy="uniform"),
+    DummyClassifier(strategy="constant", constant=1),
+    DummyRegressor(),
+    DummyRegressor(delta=0, bounds_y=(-1, 1)),
+    DummyRegressor(strategy="median"),
+    DummyRegressor(delta=0, bounds_y=(-1, 1), strategy="quantile", quantile=1.0),
     StandardScaler(),
     StandardScaler(delta=0, bounds=(-1, 1)),
     OneHotEncoder(delta=0, categories=[[0.0], [0.0, 5.0]]),  # see tests/preprocessing for discovered categories
@@ -148,6 +176,14 @@ MODELS = [
     KBinsDiscretizer(delta=0, strategy="kmeans", encode="ordinal"),
     Clip(),
     Clip(bounds=(-1, 1)),
+    PCA(),
+    PCA(1, delta=0, bounds=(-1, 1), whiten=True),
+    PCA(0.9, bounds=(-1, 1)),
+    TruncatedSVD(1),
+    TruncatedSVD(1, delta=0, data_norm=1.0),
+    EmpiricalCovariance(),
+    EmpiricalCovariance(delta=0, bounds=(-1, 1)),
+    EmpiricalCovariance(bounds=(-1, 1), assume_centered=True),
     make_pipeline(StandardScaler(), LogisticRegression()),
     make_pipeline(MinMaxScaler(bounds=(-1, 1)), KBinsDiscretizer(), LogisticRegression()),
     make_pipeline(
@@ -171,6 +207,12 @@ def test_only_released_values_tell_neighbours_apart(monkeypatch, model):
         assert outcomes[0] == outcomes[1]
 
 
+@pytest.mark.parametrize("model", [PCA(1), TruncatedSVD(1, delta=0)], ids=name_of)
+def test_a_subspace_iteration_does_not_peek(monkeypatch, model):
+    monkeypatch.setattr("skdp.decomposition._spectrum.MANY_FEATURES", 1)
+    test_only_released_values_tell_neighbours_apart(monkeypatch, model)
+
+
 @pytest.mark.parametrize("model", MODELS, ids=name_of)
 def test_every_part_of_the_budget_is_spent_as_the_event_says(monkeypatch, model):
     spent = []
@@ -191,6 +233,9 @@ def test_every_part_of_the_budget_is_spent_as_the_event_says(monkeypatch, model)
     "model",
     [
         GaussianNB(classes=[0, 1]),
+        BernoulliNB(classes=[0, 1]),
+        MultinomialNB(classes=[0, 1]),
+        CategoricalNB(classes=[0, 1], min_categories=2),
         StandardScaler(),
         SGDClassifier(sampling_rate=0.25, max_weight=2.0, **PUBLIC),
         SGDRegressor(sampling_rate=1),
@@ -214,6 +259,8 @@ def test_partial_fit_does_not_peek(monkeypatch, model):
     "model",
     [
         GaussianNB(classes=[0, 1]),
+        NearestCentroid(classes=[0, 1]),
+        DummyRegressor(),
         LogisticRegression(classes=[0, 1]),
         LogisticRegression(classes=[0, 1, 2], mechanism="gradient"),
         LinearSVC(classes=[0, 1]),
@@ -252,6 +299,9 @@ def test_releases_cost_what_the_plan_says(monkeypatch):
     (X, y), _ = next(neighbours())
     for model in (
         GaussianNB(classes=[0, 1]),
+        NearestCentroid(classes=[0, 1]),
+        DummyClassifier(classes=[0, 1]),
+        DummyRegressor(),
         StandardScaler(),
         RobustScaler(),
         KBinsDiscretizer(strategy="uniform"),
@@ -261,6 +311,9 @@ def test_releases_cost_what_the_plan_says(monkeypatch):
         SGDClassifier(max_iter=2, sampling_rate=0.5, **PUBLIC),
         SGDRegressor(sampling_rate=1),
         PoissonRegressor(max_iter=4),
+        PCA(),
+        TruncatedSVD(),
+        EmpiricalCovariance(assume_centered=True),
     ):
         drawn.clear()
         model.fit(X, y)

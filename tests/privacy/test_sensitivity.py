@@ -24,7 +24,9 @@ from skdp.linear_model._losses import (
 from skdp.linear_model._mechanisms import Problem
 from skdp.linear_model._objective import LinearObjective, minimise
 from skdp.mechanisms import Noise
-from skdp.rows import ClassMoments, Histogram, Rows, bounds, distributions
+from skdp.naive_bayes._categorical import CategoryCounts
+from skdp.naive_bayes._discrete import CentredClassSums, Indicators
+from skdp.rows import ClassMoments, ClassSums, Frame, Histogram, Rows, bounds, distributions
 from skdp.rows.queries import FirstMoments
 from skdp.svm import LinearSVC
 
@@ -69,6 +71,24 @@ BOUNDS = [
 @given(neighbours(), st.sampled_from(BOUNDS), st.tuples(*[st.floats(0.1, 10)] * 3))
 def test_class_moments(data, bounds, weights):
     assert_within(ClassMoments(bounds, 2, weights), *data)
+
+
+@given(neighbours(), st.sampled_from([0.0, 2.5, None]), st.booleans(), st.booleans())
+def test_sums_of_indicators(data, threshold, pure, as_sparse):
+    X, y = data
+    X = sparse.csr_array(X) if as_sparse else X
+    l1, l2 = assert_within(CentredClassSums(Indicators(threshold, 3), 2, pure=pure), X, y)
+    assert y[-1] < 0 or threshold is None or max(1 - l1, 1 - l2) < 1e-9  # each row is half a length away from zero
+    for norm in (0.5, 1.0, 1.5, 100.0):
+        frame = Frame(0.0, 1 / norm, n_features=3, order=1 if pure else 2, one=2**20)
+        assert_within(ClassSums(Indicators(threshold, 3, frame), 2, 0.7), X, y)
+
+
+@given(neighbours(), st.sampled_from([[1, 1, 1], [2, 5, 1], [3, 3, 3]]), st.booleans())
+def test_counts_of_categories(data, sizes, pure):
+    X, y = data
+    l1, l2 = assert_within(CategoryCounts(np.array(sizes), 2, pure=pure), X, y)
+    assert y[-1] < 0 or max(1 - l1, 1 - l2) < 1e-9
 
 
 @given(

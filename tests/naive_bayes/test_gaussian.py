@@ -7,7 +7,8 @@ from sklearn.datasets import load_digits, load_wine, make_classification
 from sklearn.model_selection import GridSearchCV
 
 from skdp import BudgetAccountant, PrivacyWarning
-from skdp.naive_bayes import GaussianNB, _drawn
+from skdp.naive_bayes import GaussianNB
+from skdp.naive_bayes._gaussian import _drawn
 
 X, y = make_classification(20_000, 6, n_informative=4, n_redundant=0, n_classes=3, random_state=0)
 BOUNDS = (-5.0, 5.0)

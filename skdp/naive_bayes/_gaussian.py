@@ -1,21 +1,18 @@
-"""Differentially private naive Bayes classifiers."""
+"""Differentially private Gaussian naive Bayes."""
 
-import math
 from numbers import Real
-from typing import Self
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn import naive_bayes
 
-from ._sklearn_compat import Interval
-from .accounting import BudgetAccountant, PrivacyReport, Share
-from .base import PrivateClassifier
-from .mechanisms import Noisy
-from .rows import ClassMoments, Rows, check_bounds, feature_bounds
-
-# Shares of mu squared (of epsilon for delta = 0); what is left goes to the moments.
-_BOUNDS_SHARE = 0.1
+from .._sklearn_compat import Interval
+from ..accounting import BudgetAccountant, Part
+from ..mechanisms import Noise, Noisy
+from ..rows import ClassMoments, Rows, check_bounds, feature_bounds
+from ..rows.frames import Bounds
+from ._base import NaiveBayes
 
 # How the noise of the one query is divided over sums and sums of squares (more weight, less noise).
 _FIRST_WEIGHT, _SECOND_WEIGHT = 1.5, 1.0
@@ -27,7 +24,7 @@ _CLASS_VARIANCE_NOISE = 0.02
 _FEATURE_VARIANCE_NOISE = 0.5
 
 
-class GaussianNB(PrivateClassifier):
+class GaussianNB(NaiveBayes):
     """Differentially private Gaussian naive Bayes.
 
     Parameters
@@ -101,17 +98,19 @@ class GaussianNB(PrivateClassifier):
     """
 
     _parameter_constraints: dict = {
-        **PrivateClassifier._parameter_constraints,
+        **NaiveBayes._parameter_constraints,
         "bounds": [tuple, list, None],
         "priors": ["array-like", None],
         "var_smoothing": [Interval(Real, 0, None, closed="left")],
     }
     _learnt_attributes = ("classes_", "class_count_", "class_prior_", "epsilon_", "theta_", "var_")
 
-    bounds_: tuple[NDArray[np.float64], NDArray[np.float64]] | None
-    privacy_: PrivacyReport
-    _released: Noisy | None  # the sums of all calls; None without privacy
-    _discovered: bool
+    _limit_name = "bounds"
+    _limit_part = "bounds"
+    _sums_part = "moments"
+    _prior_name = "priors"
+
+    bounds_: Any
 
     def __init__(
         self,
@@ -134,140 +133,27 @@ class GaussianNB(PrivateClassifier):
         self.accountant = accountant
         self.random_state = random_state
 
-    def fit(self, X: ArrayLike, y: ArrayLike) -> Self:
-        """Fit the model under the budget.
+    def _public_limit(self, X: Any) -> Bounds | None:
+        return None if self.bounds is None else check_bounds(self.bounds, X.shape[1])
 
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, n_features)
-        y : array-like of shape (n_samples,)
-            Labels.
+    def _private_limit(self, rows: Rows, part: Part, noise: Noise) -> Bounds:
+        return feature_bounds(rows, part, noise)
 
-        Returns
-        -------
-        self : GaussianNB
+    def _limited(self, X: Any, limit: Bounds) -> NDArray[np.float64]:
+        return np.clip(X, *limit)
 
-        Raises
-        ------
-        BudgetExceededError
-            If the accountant refuses the spend; no data were looked at.
-        ValueError
-            If a parameter or the form of the data is wrong (nothing is spent), or if no label was frequent enough to
-            be discovered (the budget is spent).
-        """
-        return self._fit(X, y, self.classes, first=True)
+    def _release(self, rows: Rows, limit: Bounds, n_classes: int, part: Part, noise: Noise) -> Noisy:
+        return rows.release(self._query(limit, n_classes), part, noise)
 
-    def partial_fit(self, X: ArrayLike, y: ArrayLike, classes: ArrayLike | None = None) -> Self:
-        """Add a batch of rows to the model.
-
-        Each call is a release of its own and costs (epsilon, delta) again. The first call fixes the bounds.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, n_features)
-        y : array-like of shape (n_samples,)
-        classes : array-like of shape (n_classes,), default=None
-            All labels of all batches: needed in the first call, here or as the constructor's `classes`.
-
-        Returns
-        -------
-        self : GaussianNB
-
-        Raises
-        ------
-        BudgetExceededError, ValueError
-            As for `fit`.
-        """
-        first, classes = self._classes_of_batch(classes)
-        return self._fit(X, y, classes, first=first, incremental=True)
-
-    def predict_joint_log_proba(self, X: ArrayLike) -> NDArray[np.float64]:
-        """Joint log probabilities log P(x, y) of samples and classes.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, n_features)
-
-        Returns
-        -------
-        ndarray of shape (n_samples, n_classes)
-            In the order of `classes_`.
-        """
-        return self.to_sklearn().predict_joint_log_proba(X)
-
-    def _fit(
-        self, X: ArrayLike, y: ArrayLike, classes: ArrayLike | None, *, first: bool, incremental: bool = False
-    ) -> Self:
-        discovered = not first and self._discovered
-        X, y, classes, codes = self._validate(X, y, classes, reset=first, discovered=discovered)
-        bounds = None if self.bounds is None else check_bounds(self.bounds, X.shape[1])
-        if self.priors is not None and classes is not None:
-            self._check_priors(classes.size)
-        if math.isinf(self.epsilon):
-            X = X if bounds is None else np.clip(X, *bounds)
-            model = self._sklearn_counterpart() if first else self.to_sklearn()
-            fit = (lambda: model.partial_fit(X, y, classes)) if incremental else (lambda: model.fit(X, y))
-            self._fit_without_privacy(fit)
-            self.bounds_, self._released, self._discovered = bounds, None, False
-            return self
-
-        earlier = None if first else self._released
-        if earlier is not None:
-            bounds = self.bounds_
-        elif not first:
-            raise ValueError(
-                "A model fitted with epsilon=inf cannot be continued privately: it holds exact moments of its rows. "
-                "Call fit, or go on with epsilon=inf."
-            )
-        shares = self._shares_for(classes is not None, bounds is not None)
-        with self._open_budget(shares) as (budget, noise):
-            if classes is None:
-                classes, codes = self._discover_classes(y, budget, noise)
-                discovered = True
-                if self.priors is not None:
-                    self._check_priors(classes.size)
-            if bounds is None:
-                bounds = feature_bounds(Rows(X), budget["bounds"], noise)
-            query = self._query(bounds, classes.size)
-            steps, std = Rows(X, codes).release(query, budget["moments"], noise)
-        report = PrivacyReport.of(type(self).__name__, budget.plan, noise.secure)
-        if earlier is not None:
-            steps, std, report = steps + earlier.value, np.hypot(std, earlier.std), self.privacy_ + report
-
-        self.classes_ = classes
-        self.bounds_ = bounds
-        self.privacy_ = report
-        self._released, self._discovered = Noisy(steps, std), discovered
-        self._estimate(query, steps, std)
-        return self
-
-    def _shares(self) -> list[Share]:
-        return self._shares_for(self.classes is not None, self.bounds is not None)
-
-    def _shares_for(self, classes_known: bool, bounds_known: bool) -> list[Share]:
-        shares = self._label_shares(classes_known)
-        if not bounds_known:
-            shares.append(Share("bounds", _BOUNDS_SHARE))
-        return [*shares, Share("moments", 1 - math.fsum(share.weight for share in shares))]
-
-    def _query(self, bounds: tuple[NDArray[np.float64], NDArray[np.float64]], n_classes: int) -> ClassMoments:
+    def _query(self, bounds: Bounds, n_classes: int) -> ClassMoments:
         return ClassMoments.balanced(bounds, n_classes, _FIRST_WEIGHT, _SECOND_WEIGHT, pure=self.delta == 0)
 
     def _sklearn_counterpart(self) -> naive_bayes.GaussianNB:
         return naive_bayes.GaussianNB(priors=self.priors, var_smoothing=self.var_smoothing)
 
-    def _check_priors(self, n_classes: int) -> None:
-        priors = np.asarray(self.priors, dtype=np.float64)
-        if priors.shape != (n_classes,):
-            raise ValueError(
-                f"priors must have one entry for each of the {n_classes} classes. Got {priors.size} entries."
-            )
-        if (priors < 0).any() or not np.isclose(priors.sum(), 1.0):
-            raise ValueError(f"priors must be non-negative and sum to 1. Got {self.priors!r}.")
-
-    def _estimate(self, query: ClassMoments, steps: NDArray[np.float64], std: NDArray[np.float64]) -> None:
-        """Turn noisy sums into the fitted attributes: post-processing, no data."""
-        count, mean, variance, mean_std, variance_std = query.estimate(steps, std)
+    def _estimate(self, released: Noisy) -> None:
+        query = self._query(self.bounds_, self.classes_.size)
+        count, mean, variance, mean_std, variance_std = query.estimate(*released)
         total = count.sum()
         share = count / total
         pooled = (share * variance).sum(axis=0)
