@@ -16,12 +16,11 @@ from ..accounting import Part, Pure
 from ..mechanisms import Noise, Noisy
 from .collection import Rows
 from .distributions import distributions
-from .queries import Histogram
+from .queries import EdgeHistogram
 
 _EXPONENTS = (-30, 40)  # magnitudes below 2**-30 count as zero, those of 2**40 and more as 2**40
-_OCTAVES = _EXPONENTS[1] - _EXPONENTS[0]
 _GROUP = 5  # octaves in a bin of the coarsest histogram
-_GROUPS = _OCTAVES // _GROUP + 1
+_GROUPS = (_EXPONENTS[1] - _EXPONENTS[0]) // _GROUP
 _FINE_BINS = 32
 _LARGEST = 1e150  # whose square is a number
 _NORM_STAGES = (0.5, 0.5)
@@ -133,8 +132,9 @@ def row_norm(
     norms = rows.norms_alone()
     coarse, fine = part.split(*_NORM_STAGES)
     pure = isinstance(part.event, Pure)
-    counts = _counts(norms, _group, _GROUPS, coarse, noise)
-    possible = 1 + int(_group(np.array([largest]))[0])
+    edges = _top(np.arange(_GROUPS))
+    counts = _counts(norms, edges, coarse, noise)
+    possible = 1 + np.searchsorted(edges, largest, side="right")
     counts = Noisy(counts.value[:possible], counts.std[:possible])
     mass = np.where(_standing_out(counts, pure), np.maximum(counts.value, 0.0), 0.0)
     if callable(quantile):
@@ -142,32 +142,18 @@ def row_norm(
     top = _top(np.searchsorted(np.cumsum(mass), quantile * mass.sum()))
     edges = np.geomspace(top / 2.0**_GROUP, top, _FINE_BINS + 1)
 
-    counts = _counts(norms, lambda lengths: np.searchsorted(edges, lengths), edges.size + 1, fine, noise)
+    counts = _counts(norms, np.nextafter(edges, np.inf), fine, noise)  # norms at an edge count below it
     occupied = np.zeros(edges.size + 1)
     occupied[_occupied(counts, pure)] = 1.0
     below = isotonic_regression(np.cumsum(occupied * counts.value))
     return min(float(edges[min(np.searchsorted(below, quantile * below[-1]), _FINE_BINS)]), largest or math.inf)
 
 
-def _counts(
-    rows: Rows, bins_of: Callable[[NDArray[np.float64]], NDArray[np.int64]], n_bins: int, part: Part, noise: Noise
-) -> Noisy:
-    """One noisy histogram, of rows of one column."""
-    counts = rows.release(Histogram(lambda block: bins_of(block.X), 1, n_bins), part, noise)
+def _counts(norms: Rows, edges: NDArray[np.float64], part: Part, noise: Noise) -> Noisy:
+    """One noisy histogram of rows of one column: below the first edge, between edges, and from the last one on."""
+    query = EdgeHistogram(np.append(edges, np.inf)[None, :], (np.zeros(1), np.full(1, np.finfo(float).max)))
+    counts = norms.release(query, part, noise)
     return Noisy(counts.value[0], counts.std[0])
-
-
-def _octave(magnitude: NDArray[np.float64]) -> NDArray[np.int64]:
-    """The number of the binary exponent of each magnitude, from 0 for near zero to _OCTAVES for the largest."""
-    exponent = np.frexp(magnitude)[1].astype(np.int64)
-    exponent[magnitude == 0] = _EXPONENTS[0]
-    exponent[np.isinf(magnitude)] = _EXPONENTS[1]
-    return np.clip(exponent - _EXPONENTS[0], 0, _OCTAVES)
-
-
-def _group(magnitude: NDArray[np.float64]) -> NDArray[np.int64]:
-    """The number of the group of octaves of each magnitude, from 0 for near zero to _GROUPS - 1."""
-    return -(-_octave(magnitude) // _GROUP)
 
 
 def _top(group: ArrayLike) -> NDArray[np.float64]:
