@@ -457,6 +457,29 @@ class PrivateClassifier(ClassifierMixin, PrivateEstimator):
         """
         return self.to_sklearn().predict_log_proba(X)
 
+    def _check_n_classes(self, classes: np.ndarray, consequence: str = "") -> None:
+        """Raise ValueError unless there are two classes to tell apart."""
+        if classes.size < 2:
+            raise ValueError(
+                f"{type(self).__name__} needs two classes, but knows one class only: {classes.tolist()}.{consequence} "
+                "Pass all labels as classes=[...]; if they were to be discovered, use more rows or a larger epsilon."
+            )
+
+    def _check_priors(
+        self, given: ArrayLike | None, n_classes: int, name: str = "priors", consequence: str = ""
+    ) -> None:
+        """Raise ValueError unless prior probabilities, if there are any, are those of so many classes."""
+        if given is None:
+            return
+        priors = np.asarray(given, dtype=np.float64)
+        if priors.shape != (n_classes,):
+            raise ValueError(
+                f"{name} must have one entry for each of the {n_classes} classes. Got {priors.size} "
+                f"entries.{consequence}"
+            )
+        if (priors < 0).any() or not np.isclose(priors.sum(), 1.0):
+            raise ValueError(f"{name} must be non-negative and sum to 1. Got {given!r}.{consequence}")
+
     def _classes_of_batch(self, classes: ArrayLike | None) -> tuple[bool, ArrayLike]:
         """Whether this is the first call of `partial_fit`, and the labels that all batches may hold."""
         first = not hasattr(self, "classes_")

@@ -167,7 +167,7 @@ class NearestCentroid(PrivateClassifier):
         self._shares()  # refuses parameters that cannot be
         bounds = None if self.bounds is None else check_bounds(self.bounds, X.shape[1])
         if classes is not None:
-            self._check_n_classes(classes.size)
+            self._check_classes(classes)
         if math.isinf(self.epsilon):
             X = X if bounds is None else np.clip(X, *bounds)
             self._fit_without_privacy(lambda: self._sklearn_counterpart().fit(X, y))
@@ -176,7 +176,7 @@ class NearestCentroid(PrivateClassifier):
         with self._open_budget() as (budget, noise):
             if classes is None:
                 classes, codes = self._discover_classes(y, budget, noise)
-                self._check_n_classes(classes.size, " The labels were discovered; the budget of this fit is spent.")
+                self._check_classes(classes, " The labels were discovered; the budget of this fit is spent.")
             if bounds is None:
                 bounds = feature_bounds(Rows(X), budget["bounds"], noise)
             pure = self.delta == 0
@@ -247,19 +247,10 @@ class NearestCentroid(PrivateClassifier):
         else:
             self.class_prior_ = np.asarray(self.priors, dtype=np.float64)
 
-    def _check_n_classes(self, n_classes: int, consequence: str = "") -> None:
-        if n_classes < 2:
-            raise ValueError(
-                f"NearestCentroid needs two classes, but knows {n_classes} only.{consequence} Pass all labels as "
-                "classes=[...]; if they were to be discovered, use more rows or a larger epsilon."
-            )
-        if not isinstance(self.priors, str):
-            priors = np.asarray(self.priors, dtype=np.float64)
-            if priors.shape != (n_classes,) or (priors < 0).any() or not np.isclose(priors.sum(), 1.0):
-                raise ValueError(
-                    f"priors must be {n_classes} numbers, one for each class, that are not negative and sum to 1. Got "
-                    f"{self.priors!r}.{consequence}"
-                )
+    def _check_classes(self, classes: NDArray, consequence: str = "") -> None:
+        self._check_n_classes(classes, consequence)
+        given = None if isinstance(self.priors, str) else self.priors
+        self._check_priors(given, classes.size, consequence=consequence)
 
     def _shares(self) -> list[Share]:
         if self.metric == "manhattan":

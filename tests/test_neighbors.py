@@ -101,7 +101,7 @@ def test_discovered_labels():
     model = NearestCentroid(bounds=BOUNDS, random_state=0).fit(X, labels)
     assert model.classes_.tolist() == ["a", "b", "c"]
     assert [release.name for release in model.privacy_.releases] == ["labels", "centre", "norm", "sums"]
-    with pytest.raises(ValueError, match=r"knows 1 only\. The labels were discovered"):
+    with pytest.raises(ValueError, match=r"knows one class only: \['a'\]\. The labels were discovered"):
         NearestCentroid(bounds=BOUNDS, random_state=0).fit(X, np.full(len(X), "a"))
 
 
@@ -113,9 +113,9 @@ def test_discovered_labels():
         ({"delta": 0}, "delta=0 needs classes"),
         ({"classes": [0, 1]}, "labels that are not in classes"),
         ({"bounds": (1, 0)}, "reversed"),
-        ({"classes": CLASSES, "priors": [0.5, 0.5]}, "priors must be 3 numbers"),
-        ({"classes": CLASSES, "priors": [0.5, 0.7, -0.2]}, "priors must be 3 numbers"),
-        ({"classes": CLASSES, "priors": [0.5, 0.7, 0.2]}, "priors must be 3 numbers"),
+        ({"classes": CLASSES, "priors": [0.5, 0.5]}, "priors must have one entry for each of the 3 classes"),
+        ({"classes": CLASSES, "priors": [0.5, 0.7, -0.2]}, "priors must be non-negative and sum to 1"),
+        ({"classes": CLASSES, "priors": [0.5, 0.7, 0.2]}, "priors must be non-negative and sum to 1"),
         ({"shrink_threshold": 0.0}, "'shrink_threshold' parameter"),
     ],
 )

@@ -91,13 +91,6 @@ class LinearClassifier(PrivateClassifier):
             if classes is not None and label not in classes.tolist():
                 raise ValueError(f"class_weight has the label {label!r}, which is not in classes={classes.tolist()}.")
 
-    def _check_n_classes(self, classes: NDArray, consequence: str = "") -> None:
-        if classes.size < 2:
-            raise ValueError(
-                f"{type(self).__name__} needs two classes, but knows one class only: {classes.tolist()}.{consequence} "
-                "Pass all labels as classes=[...]; if they were to be discovered, use more rows or a larger epsilon."
-            )
-
     def _take_over(self, w: NDArray[np.float64], loss: GradientLoss, problem: Problem) -> None:
         """Set the coefficients, in scikit-learn's shapes."""
         d = problem.rows.n_columns

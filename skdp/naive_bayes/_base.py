@@ -112,7 +112,7 @@ class NaiveBayes(PrivateClassifier):
         X, y, classes, codes = self._validate(X, y, classes, reset=first, discovered=discovered, **self._accepted)
         limit = self._public_limit(X)
         if classes is not None:
-            self._check_priors(classes.size)
+            self._check_priors(getattr(self, self._prior_name), classes.size, self._prior_name)
         if math.isinf(self.epsilon):
             X = X if limit is None else self._limited(X, limit)
             model = self._sklearn_counterpart() if first else self.to_sklearn()
@@ -133,7 +133,7 @@ class NaiveBayes(PrivateClassifier):
             if classes is None:
                 classes, codes = self._discover_classes(y, budget, noise)
                 discovered = True
-                self._check_priors(classes.size)
+                self._check_priors(getattr(self, self._prior_name), classes.size, self._prior_name)
             if limit is None:
                 limit = self._private_limit(Rows(X), budget[self._limit_part], noise)
             released = self._release(Rows(X, codes), limit, classes.size, budget[self._sums_part], noise)
@@ -164,20 +164,6 @@ class NaiveBayes(PrivateClassifier):
         if not limit_known:
             shares.append(Share(self._limit_part, _LIMIT_SHARE))
         return [*shares, Share(self._sums_part, 1 - math.fsum(share.weight for share in shares))]
-
-    def _check_priors(self, n_classes: int) -> None:
-        """Raise ValueError unless the given prior probabilities are those of so many classes."""
-        given = getattr(self, self._prior_name)
-        if given is None:
-            return
-        priors = np.asarray(given, dtype=np.float64)
-        if priors.shape != (n_classes,):
-            raise ValueError(
-                f"{self._prior_name} must have one entry for each of the {n_classes} classes. Got {priors.size} "
-                "entries."
-            )
-        if (priors < 0).any() or not np.isclose(priors.sum(), 1.0):
-            raise ValueError(f"{self._prior_name} must be non-negative and sum to 1. Got {given!r}.")
 
     def _public_limit(self, X: Matrix) -> Any:
         """What limits a row, checked, or None where it is not public."""

@@ -1,0 +1,162 @@
+import math
+
+import numpy as np
+import pytest
+from sklearn import discriminant_analysis
+from sklearn.base import clone
+from sklearn.datasets import load_breast_cancer, load_digits, make_classification
+
+from skdp import BudgetAccountant, PrivacyWarning
+from skdp.discriminant_analysis import LinearDiscriminantAnalysis, QuadraticDiscriminantAnalysis
+
+X, y = make_classification(
+    20_000, 6, n_informative=4, n_redundant=0, n_classes=3, weights=[0.5, 0.3], class_sep=2.0, random_state=0
+)
+X[:, 5] = 1000 * X[:, 5] + 5000  # other units
+LOWER, UPPER = X.min(axis=0), X.max(axis=0)
+CLASSES = [0, 1, 2]
+KNOWN = {"bounds": (LOWER, UPPER), "classes": CLASSES, "random_state": 0}
+METHODS = ("predict", "predict_proba", "predict_log_proba", "decision_function")
+
+LINEAR = [
+    {},
+    {"solver": "lsqr", "shrinkage": 0.1},
+    {"solver": "eigen", "n_components": 1},
+    {"priors": [0.2, 0.3, 0.5], "store_covariance": True},
+]
+QUADRATIC = [{}, {"reg_param": 0.1, "store_covariance": True}, {"priors": [0.2, 0.3, 0.5]}]
+MODELS = [
+    *((LinearDiscriminantAnalysis, parameters) for parameters in LINEAR),
+    *((QuadraticDiscriminantAnalysis, parameters) for parameters in QUADRATIC),
+]
+models = pytest.mark.parametrize(("kind", "parameters"), MODELS, ids=str)
+
+
+def plain_one(kind, parameters):
+    return getattr(discriminant_analysis, kind.__name__)(**parameters)
+
+
+@models
+@pytest.mark.parametrize("known", [{}, KNOWN, {**KNOWN, "delta": 0}], ids=str)
+def test_nearly_as_accurate_as_scikit_learn(kind, parameters, known):
+    model = kind(**{"random_state": 0, "classes": CLASSES, **known}, **parameters).fit(X, y)
+    assert model.score(X, y) > plain_one(kind, parameters).fit(X, y).score(X, y) - 0.03
+    for name in METHODS:
+        np.testing.assert_array_equal(getattr(model, name)(X), getattr(model.to_sklearn(), name)(X))
+
+
+@models
+def test_scikit_learns_model_without_noise(kind, parameters):
+    plain = plain_one(kind, parameters).fit(X, y)
+    with pytest.warns(PrivacyWarning, match="epsilon=inf switches privacy off"):
+        model = kind(math.inf, **parameters).fit(X, y)
+    for name in METHODS:
+        np.testing.assert_array_equal(getattr(model, name)(X), getattr(plain, name)(X))
+    np.testing.assert_array_equal(model.means_, plain.means_)
+    with pytest.warns(PrivacyWarning):
+        clipped = kind(math.inf, bounds=(-1, 1)).fit(X[:, :5], y)
+    np.testing.assert_array_equal(clipped.means_, plain_one(kind, {}).fit(X[:, :5].clip(-1, 1), y).means_)
+
+
+@models
+@pytest.mark.parametrize("delta", [0, 1e-6])
+def test_a_large_epsilon_gives_scikit_learns_model(kind, parameters, delta):
+    """No row is scaled down then, and no eigenvalue raised."""
+    model = kind(1e9, delta, **KNOWN, **parameters).fit(X, y)
+    plain = plain_one(kind, parameters).fit(X, y)
+    np.testing.assert_allclose(model.means_, plain.means_, atol=1e-3 * X.std())
+    np.testing.assert_allclose(model.priors_, plain.priors_, rtol=1e-3)
+    assert np.abs(model.predict_proba(X) - plain.predict_proba(X)).max() < 0.02
+    if hasattr(plain, "covariance_") and "priors" not in parameters:
+        # scikit-learn weighs classes' covariances by the given priors
+        unit = np.outer(X.std(axis=0), X.std(axis=0))
+        np.testing.assert_allclose(
+            np.array(model.covariance_) / unit, np.array(plain.covariance_) / unit, rtol=1e-4, atol=5e-3
+        )
+    if hasattr(plain, "scalings_") and kind is LinearDiscriminantAnalysis:
+        ours, theirs = model.transform(X), plain.transform(X)
+        assert np.abs(np.abs(ours) - np.abs(theirs)).max() < 0.02 * np.abs(theirs).max()
+        np.testing.assert_allclose(
+            model.explained_variance_ratio_, plain.explained_variance_ratio_, atol=1e-3
+        )  # fmt: skip
+
+
+def test_small_data_sets_stay_usable():
+    X, y = load_breast_cancer(return_X_y=True)
+    scores = [
+        LinearDiscriminantAnalysis(2.0, bounds=(X.min(axis=0), X.max(axis=0)), classes=[0, 1], random_state=s)
+        .fit(X, y)
+        .score(X, y)
+        for s in range(9)
+    ]
+    assert np.median(scores) > 0.85
+
+
+@pytest.mark.parametrize("kind", [LinearDiscriminantAnalysis, QuadraticDiscriminantAnalysis])
+@pytest.mark.parametrize("delta", [0, 1e-6])
+@pytest.mark.parametrize("epsilon", [1e-3, 0.1])
+@pytest.mark.parametrize("bounds", [(LOWER, UPPER), ([-1] * 5 + [3.0], [1e100] * 5 + [3.0]), None])
+def test_the_model_is_sane_however_large_the_noise(kind, epsilon, delta, bounds):
+    model = kind(epsilon, delta, bounds=bounds, classes=CLASSES, random_state=0).fit(X[:30], y[:30])
+    assert np.isfinite(model.means_).all()
+    assert np.isfinite(model.predict_proba(X)).all()
+    assert model.priors_.sum() == pytest.approx(1)
+
+
+def test_values_outside_the_bounds_are_clipped():
+    wild = np.where(np.arange(len(X))[:, None] % 100 == 0, 1e9, X)
+    for kind in (LinearDiscriminantAnalysis, QuadraticDiscriminantAnalysis):
+        model = kind(**KNOWN).fit(wild, y)
+        clipped = kind(**KNOWN).fit(wild.clip(LOWER, UPPER), y)
+        np.testing.assert_array_equal(model.means_, clipped.means_)
+
+
+def test_rows_are_projected():
+    model = LinearDiscriminantAnalysis(**KNOWN).fit(X, y)
+    assert model.transform(X).shape == (len(X), 2)
+    assert list(model.get_feature_names_out()) == ["lineardiscriminantanalysis0", "lineardiscriminantanalysis1"]
+    assert model.set_output(transform="pandas").transform(X).shape == (len(X), 2)
+    with pytest.raises(NotImplementedError, match="lsqr"):
+        LinearDiscriminantAnalysis(solver="lsqr", **KNOWN).fit(X, y).transform(X)
+
+
+def test_discovered_labels():
+    labels = np.array(["a", "b", "c"])[y]
+    labels[7] = "a secret"
+    for kind in (LinearDiscriminantAnalysis, QuadraticDiscriminantAnalysis):
+        model = kind(bounds=(LOWER, UPPER), random_state=0).fit(X, labels)
+        assert model.classes_.tolist() == ["a", "b", "c"]
+        assert [release.name for release in model.privacy_.releases] == ["labels", "centre", "moments"]
+        assert set(model.predict(X)) == {"a", "b", "c"}
+        with pytest.raises(ValueError, match="The labels were discovered; the budget of this fit is spent"):
+            clone(model).fit(X, np.full(len(X), "a"))
+
+
+@pytest.mark.parametrize(
+    ("parameters", "error", "message"),
+    [
+        ({"solver": "lsqr", "shrinkage": "auto"}, ValueError, "shrinkage='auto' is not available"),
+        ({"shrinkage": 0.5}, NotImplementedError, "shrinkage not supported with 'svd'"),
+        ({"classes": CLASSES, "n_components": 3}, ValueError, "n_components cannot be larger"),
+        ({"n_components": 7}, ValueError, "n_components cannot be larger"),
+        ({"classes": CLASSES, "priors": [0.5, 0.5]}, ValueError, "one entry for each of the 3 classes"),
+        ({"classes": CLASSES, "priors": [0.5, 0.7, -0.2]}, ValueError, "priors must be non-negative"),
+        ({"delta": 0}, ValueError, "delta=0 needs classes"),
+        ({"classes": [0, 1]}, ValueError, "labels that are not in classes"),
+        ({"bounds": (1, 0)}, ValueError, "reversed"),
+        ({"solver": "qr"}, ValueError, "'solver' parameter"),
+    ],
+)
+def test_wrong_parameters_are_refused_before_the_spend(parameters, error, message):
+    accountant = BudgetAccountant(1.0, 1e-6)
+    with pytest.raises(error, match=message):
+        LinearDiscriminantAnalysis(accountant=accountant, **parameters).fit(X, y)
+    with pytest.raises(ValueError, match="two classes"):
+        QuadraticDiscriminantAnalysis(accountant=accountant, classes=[0]).fit(X[y == 0], y[y == 0])
+    assert accountant.entries() == []
+
+
+def test_digits():
+    X, y = load_digits(return_X_y=True)
+    model = LinearDiscriminantAnalysis(4.0, bounds=(0, 16), classes=range(10), random_state=0).fit(X, y)
+    assert model.score(X, y) > 0.88
