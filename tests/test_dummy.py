@@ -146,6 +146,20 @@ def test_means_stay_inside_the_bounds():
         assert -3 <= model.constant_[0, 0] <= 7
 
 
+def test_quantiles_stay_inside_the_bounds():
+    y = np.linspace(0, 100, 5000)
+    for strategy in ({"strategy": "median"}, {"strategy": "quantile", "quantile": 0.9}):
+        model = DummyRegressor(10.0, bounds_y=(0, 10), random_state=0, **strategy).fit(np.zeros((5000, 1)), y)
+        assert 9 < model.constant_[0, 0] <= 10
+
+
+def test_ignored_labels_do_not_count():
+    y = np.array(["a"] * 2000 + ["b"] * 1000 + list(map(str, range(1500))))
+    model = DummyClassifier(random_state=0).fit(np.zeros((len(y), 1)), y)
+    assert model.classes_.tolist() == ["a", "b"]
+    np.testing.assert_allclose(model.class_prior_, [2 / 3, 1 / 3], atol=0.02)
+
+
 def test_a_constant_costs_nothing():
     accountant = BudgetAccountant(1.0)
     model = DummyRegressor(strategy="constant", constant=[1.5, 2.5], accountant=accountant).fit(X, TARGETS)

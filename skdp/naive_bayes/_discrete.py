@@ -104,13 +104,14 @@ class DiscreteNB(NaiveBayes):
     ) -> NDArray[np.float64]:
         """What features add up to in each class, by Bayes' rule."""
         share = n_rows / n_rows.sum()
+        sums, std = sums / self.data_norm_, std / self.data_norm_  # the square of a sum must be a number
         # First how much there is of all features together, since rows of some classes may have more than others'.
         lengths, lengths_std = sums.sum(axis=1, keepdims=True) / n_rows, np.linalg.norm(std, axis=1)[:, None] / n_rows
         one = np.zeros(1, dtype=np.intp)
         length = common_rates(lengths, lengths_std, share, one)
         totals = n_rows * drawn_rates(lengths, lengths_std, share, length, length)
         same = np.zeros(sums.shape[1], dtype=np.intp)
-        return totals * class_rates(sums, std, totals, same, same)
+        return self.data_norm_ * totals * class_rates(sums, std, totals, same, same)
 
     def _learn_from(self, n_rows: NDArray[np.float64], means: NDArray[np.float64]) -> None:
         """Let scikit-learn's estimator learn from one made-up row for each class, which weighs as much as all its rows.
@@ -526,6 +527,7 @@ class BernoulliNB(DiscreteNB):
 
     _parameter_constraints: dict = {
         **DiscreteNB._parameter_constraints,
+        "data_norm": [Interval(Real, 1, 1e100, closed="both"), None],  # no row with a one in it is shorter
         "binarize": [None, Interval(Real, 0, None, closed="left")],
     }
     _quantile = _QUANTILE_OF_INDICATORS
@@ -563,7 +565,8 @@ class BernoulliNB(DiscreteNB):
     def _private_limit(self, rows: Rows, part: Part, noise: Noise) -> float:
         indicators, frame = Indicators(self.binarize, rows.n_columns), self._frame(1.0, rows.n_columns)
         rows = rows.measured(lambda X: frame.lengths(indicators.values(X)), sparse=True)
-        return row_norm(rows, part, noise, self._quantile)
+        # A row that is not all zeros is as long as this, and the number of rows weighs more beside a smaller norm.
+        return max(row_norm(rows, part, noise, self._quantile), 1.0)
 
     def _limited(self, X: Matrix, limit: float) -> Matrix:
         return X

@@ -199,6 +199,8 @@ class Frame:
     def _lengths(self, z: Any) -> NDArray[np.float64]:
         if self.order == 2:
             return l2_norms(z)
+        # numpy adds up rows of another layout in an order that depends on how many there are.
+        z = z if sparse.issparse(z) else np.ascontiguousarray(z)
         return np.asarray(abs(z).sum(axis=1)).ravel()
 
     def _mapped(self, X: Any) -> Any:

@@ -112,6 +112,23 @@ def test_the_model_is_sane_however_large_the_noise(cls, epsilon, delta):
         assert np.isfinite(model.predict_joint_log_proba(X[:1000])).all()
 
 
+@pytest.mark.parametrize("cls", [MultinomialNB, ComplementNB])
+@pytest.mark.parametrize("scale", [2.0**300, 2.0**-300])
+def test_the_unit_of_the_counts_does_not_matter(cls, scale):
+    plain, scaled = (
+        cls(data_norm=5.0 * unit, classes=LABELS, alpha=0.0, random_state=0).fit(X * unit, y) for unit in (1.0, scale)
+    )
+    np.testing.assert_allclose(scaled.feature_count_ / scale, plain.feature_count_)
+    np.testing.assert_allclose(scaled.feature_log_prob_, plain.feature_log_prob_, atol=1e-9)
+
+
+def test_few_rows_without_any_ones_are_enough_for_a_fit():
+    """The noisy norm is anything then, and the weight of the number of rows must not be."""
+    for seed in range(20):
+        model = BernoulliNB(epsilon=1e-3, classes=[0, 1], random_state=seed).fit(np.zeros((2, 3)), [0, 1])
+        assert model.data_norm_ >= 1
+
+
 @pytest.mark.parametrize("cls", [BernoulliNB, MultinomialNB, ComplementNB])
 @pytest.mark.parametrize("data_norm", [None, 1.0, 30.0])
 @pytest.mark.parametrize("delta", [1e-6, 0])
@@ -202,9 +219,12 @@ def test_partial_fit_is_one_release_a_call(cls):
     accountant = BudgetAccountant(10.0, 1e-3)
     known = KNOWN[cls] if cls is CategoricalNB else {}
     model = cls(0.5, accountant=accountant, random_state=0, **known)
+    stds = []
     for start in range(0, 20_000, 5000):
         batch = slice(start, start + 5000)
         model.partial_fit(X[batch], y[batch], classes=LABELS)
+        stds.append(model._released.std)
+    assert (stds[3] > 1.8 * stds[0]).all()  # noise adds up: the rates of all calls are drawn together by it
     assert accountant.total().epsilon == model.privacy_.epsilon == 2.0
     once = [] if cls is CategoricalNB else ["row norm"]
     assert [release.name for release in model.privacy_.releases] == [*once, *["counts"] * 4]
@@ -258,6 +278,8 @@ def test_event_is_known_before_the_fit():
     assert names(MultinomialNB()) == ["labels", "row norm", "counts"]
     assert names(BernoulliNB(data_norm=1.0, classes=LABELS)) == ["counts"]
     assert names(CategoricalNB(min_categories=2)) == ["labels", "counts"]
+    norm, counts = (event.mu**2 for _, event in MultinomialNB(classes=LABELS).privacy_event().parts)
+    assert norm == pytest.approx(counts / 9)
     with pytest.raises(ValueError, match="min_categories is needed"):
         CategoricalNB().privacy_event()
 

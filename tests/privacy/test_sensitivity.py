@@ -79,6 +79,7 @@ def test_sums_of_indicators(data, threshold, pure, as_sparse):
     X = sparse.csr_array(X) if as_sparse else X
     l1, l2 = assert_within(CentredClassSums(Indicators(threshold, 3), 2, pure=pure), X, y)
     assert y[-1] < 0 or threshold is None or max(1 - l1, 1 - l2) < 1e-9  # each row is half a length away from zero
+    assert (l1 == 0) == (y[-1] < 0)
     for norm in (0.5, 1.0, 1.5, 100.0):
         frame = Frame(0.0, 1 / norm, n_features=3, order=1 if pure else 2, one=2**20)
         assert_within(ClassSums(Indicators(threshold, 3, frame), 2, 0.7), X, y)
@@ -89,6 +90,7 @@ def test_counts_of_categories(data, sizes, pure):
     X, y = data
     l1, l2 = assert_within(CategoryCounts(np.array(sizes), 2, pure=pure), X, y)
     assert y[-1] < 0 or max(1 - l1, 1 - l2) < 1e-9
+    assert (l1 == 0) == (y[-1] < 0)
 
 
 @given(

@@ -53,6 +53,14 @@ def test_coordinates_depend_on_their_row_alone(data, bounds):
                 np.testing.assert_array_equal(frame.steps(X[i : i + 1].copy())[0], together[i])
 
 
+@pytest.mark.parametrize("order", [2, 1])
+def test_norms_do_not_depend_on_other_rows(order):
+    """Nor on how they lie in memory: numpy adds up one row of columns in another order than two."""
+    X = np.asfortranarray(np.random.RandomState(0).exponential(size=(200, 20)))
+    frame = Frame(0.0, 0.3, n_features=20, order=order)
+    np.testing.assert_array_equal(frame.lengths(X), [frame.lengths(X[i : i + 1])[0] for i in range(200)])
+
+
 def test_products_with_a_matrix_do_not_depend_on_other_rows():
     """In many rows BLAS adds the terms of a product in another order than in few."""
     rng = np.random.RandomState(0)
