@@ -6,12 +6,23 @@ import pytest
 from sklearn.linear_model import LogisticRegression as PlainLogisticRegression
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
+from skdp.cluster import KMeans
 from skdp.covariance import EmpiricalCovariance
 from skdp.decomposition import PCA, TruncatedSVD
+from skdp.discriminant_analysis import LinearDiscriminantAnalysis, QuadraticDiscriminantAnalysis
 from skdp.dummy import DummyClassifier, DummyRegressor
 from skdp.feature_selection import SelectKBest
 from skdp.impute import SimpleImputer
-from skdp.linear_model import LogisticRegression, PoissonRegressor, SGDClassifier, SGDRegressor
+from skdp.linear_model import (
+    ElasticNet,
+    Lasso,
+    LinearRegression,
+    LogisticRegression,
+    PoissonRegressor,
+    Ridge,
+    SGDClassifier,
+    SGDRegressor,
+)
 from skdp.model_selection import GridSearchCV, RandomizedSearchCV
 from skdp.naive_bayes import BernoulliNB, CategoricalNB, ComplementNB, GaussianNB, MultinomialNB
 from skdp.neighbors import NearestCentroid
@@ -32,7 +43,8 @@ from skdp.stats import RandomizedResponseClassifier
 from skdp.svm import LinearSVC
 
 LINEAR_CLASSIFIERS = [LogisticRegression, LinearSVC, SGDClassifier]
-LINEAR_REGRESSORS = [SGDRegressor, PoissonRegressor]
+LEAST_SQUARES = [LinearRegression, Ridge, Lasso, ElasticNet]
+LINEAR_REGRESSORS = [SGDRegressor, PoissonRegressor, *LEAST_SQUARES]
 WEIGHTED = [*LINEAR_CLASSIFIERS, *LINEAR_REGRESSORS]
 TRANSFORMERS = [
     StandardScaler,
@@ -46,10 +58,12 @@ TRANSFORMERS = [
     TargetEncoder,
     SimpleImputer,
     PCA,
+    KMeans,
 ]
 SMOOTHING = {"var_smoothing": [1e-9, 1e-3]}
 BAYES = [GaussianNB, BernoulliNB, MultinomialNB, ComplementNB]
-OTHERS = [*BAYES, EmpiricalCovariance, NearestCentroid, DummyClassifier, DummyRegressor, *TRANSFORMERS]
+DISCRIMINANTS = [LinearDiscriminantAnalysis, QuadraticDiscriminantAnalysis]
+OTHERS = [*BAYES, EmpiricalCovariance, NearestCentroid, *DISCRIMINANTS, DummyClassifier, DummyRegressor, *TRANSFORMERS]
 
 STRING_LABELS = (
     "fits a few dozen rows with string labels and without `classes`: so few rows cannot reveal labels privately, and "
@@ -62,6 +76,10 @@ ONE_LABEL = (
 FOUR_LABELS = (
     "expects probabilities of four labels on forty rows, without `classes`: so few rows cannot reveal labels "
     "privately, and 0 and 1 are assumed, with a warning"
+)
+ZERO = (
+    "expects the logarithm of zero probabilities to be infinite, where scikit-learn's own gives that of the smallest "
+    "float; of so few rows the range may be guessed badly, and the model be as sure as that"
 )
 TWO_DISTANCES = (
     "expects the decision function to agree with predictions: where priors are uniform, scikit-learn's nearest "
@@ -78,6 +96,10 @@ NO_ITERATIONS = (
 )
 STOCHASTIC = (
     "expects a row of weight two to be the same as two rows: scikit-learn's own fails, since it takes rows by chance"
+)
+NO_LABELS = (
+    "expects labels_: the clusters of the training rows are facts about them. They are no attribute without privacy "
+    "either, so that code that was tried with epsilon=inf works with privacy"
 )
 IMPATIENT = "sets n_iter_no_change, which ours lacks, to keep scikit-learn's from stopping early"
 
@@ -100,12 +122,16 @@ PRIVATE_FAILURES = {
     SGDClassifier: {**WEIGHTS, **LABELS},
     SGDRegressor: WEIGHTS,
     PoissonRegressor: WEIGHTS,
+    **dict.fromkeys(LEAST_SQUARES, WEIGHTS),
     GaussianNB: LABELS,
     BernoulliNB: {**LABELS, **SPARSE_LABELS},
     MultinomialNB: {**LABELS, **SPARSE_LABELS},
     ComplementNB: {**LABELS, **SPARSE_LABELS},
     CategoricalNB: LABELS,
+    LinearDiscriminantAnalysis: {**LABELS, "check_classifiers_train": ZERO},
+    QuadraticDiscriminantAnalysis: LABELS,
     NearestCentroid: {**LABELS, "check_classifiers_train": TWO_DISTANCES},
+    KMeans: {"check_clustering": NO_LABELS},
     DummyClassifier: {
         "check_classifiers_classes": STRING_LABELS,
         "check_estimator_sparse_array": FOUR_LABELS,
@@ -124,6 +150,7 @@ PLAIN_FAILURES = {
     LinearSVC: {**EQUIVALENCE_OF_THEIRS, "check_non_transformer_estimators_n_iter": NO_ITERATIONS},
     SGDClassifier: {**EQUIVALENCE_OF_THEIRS, "check_class_weight_classifiers": IMPATIENT},
     SGDRegressor: EQUIVALENCE_OF_THEIRS,
+    KMeans: {"check_clustering": NO_LABELS},
 }
 
 

@@ -13,12 +13,23 @@ from sklearn.pipeline import FeatureUnion
 
 from skdp import BudgetAccountant, base
 from skdp.accounting import Gaussian, Part
+from skdp.cluster import KMeans
 from skdp.covariance import EmpiricalCovariance
 from skdp.decomposition import PCA, TruncatedSVD
+from skdp.discriminant_analysis import LinearDiscriminantAnalysis, QuadraticDiscriminantAnalysis
 from skdp.dummy import DummyClassifier, DummyRegressor
 from skdp.feature_selection import SelectKBest
 from skdp.impute import SimpleImputer
-from skdp.linear_model import LogisticRegression, PoissonRegressor, SGDClassifier, SGDRegressor
+from skdp.linear_model import (
+    ElasticNet,
+    Lasso,
+    LinearRegression,
+    LogisticRegression,
+    PoissonRegressor,
+    Ridge,
+    SGDClassifier,
+    SGDRegressor,
+)
 from skdp.mechanisms import Noise, Noisy
 from skdp.naive_bayes import BernoulliNB, CategoricalNB, ComplementNB, GaussianNB, MultinomialNB
 from skdp.neighbors import NearestCentroid
@@ -140,8 +151,19 @@ MODELS = [
     MultinomialNB(data_norm=1.0, classes=[0, 1]),
     ComplementNB(),
     ComplementNB(delta=0, data_norm=1.0, classes=[0, 1], norm=True),
+    LinearRegression(),
+    LinearRegression(delta=0, bounds=(-1, 1), positive=True),
+    LinearRegression(bounds=(-1, 1), bounds_y=(-1, 1), fit_intercept=False, max_weight=2.0),
+    Ridge(data_norm=1.0, bounds_y=(-1, 1)),
+    Lasso(alpha=0.1, delta=0, data_norm=1.0),
+    ElasticNet(bounds=(-1, 1), max_weight=2.0),
     CategoricalNB(min_categories=[2, 3]),
     CategoricalNB(delta=0, min_categories=2, classes=[0, 1], alpha=0.0),
+    LinearDiscriminantAnalysis(),
+    LinearDiscriminantAnalysis(delta=0, classes=[0, 1, 2], solver="eigen", n_components=1),
+    LinearDiscriminantAnalysis(bounds=(-1, 1), classes=[0, 1], solver="lsqr", shrinkage=0.1, priors=[0.5, 0.5]),
+    QuadraticDiscriminantAnalysis(),
+    QuadraticDiscriminantAnalysis(delta=0, bounds=(-1, 1), classes=[0, 1, 2], reg_param=0.1),
     NearestCentroid(),
     NearestCentroid(delta=0, classes=[0, 1], shrink_threshold=0.1),
     NearestCentroid(bounds=(-1, 1), classes=[0, 1], priors="empirical"),
@@ -184,6 +206,10 @@ MODELS = [
     EmpiricalCovariance(),
     EmpiricalCovariance(delta=0, bounds=(-1, 1)),
     EmpiricalCovariance(bounds=(-1, 1), assume_centered=True),
+    KMeans(2),
+    KMeans(3, delta=0, bounds=(-1, 1)),
+    KMeans(2, init=[[0.0, 0.0], [1.0, -1.0]], max_iter=2),
+    KMeans(2, init=[[0.0, 0.0], [1.0, -1.0]], delta=0, bounds=(-1, 1)),
     make_pipeline(StandardScaler(), LogisticRegression()),
     make_pipeline(MinMaxScaler(bounds=(-1, 1)), KBinsDiscretizer(), LogisticRegression()),
     make_pipeline(
@@ -259,6 +285,7 @@ def test_partial_fit_does_not_peek(monkeypatch, model):
     "model",
     [
         GaussianNB(classes=[0, 1]),
+        LinearDiscriminantAnalysis(classes=[0, 1]),
         NearestCentroid(classes=[0, 1]),
         DummyRegressor(),
         LogisticRegression(classes=[0, 1]),
@@ -299,6 +326,7 @@ def test_releases_cost_what_the_plan_says(monkeypatch):
     (X, y), _ = next(neighbours())
     for model in (
         GaussianNB(classes=[0, 1]),
+        QuadraticDiscriminantAnalysis(classes=[0, 1]),
         NearestCentroid(classes=[0, 1]),
         DummyClassifier(classes=[0, 1]),
         DummyRegressor(),
