@@ -12,9 +12,8 @@ from ._sklearn_compat import Interval, StrOptions
 from .accounting import BudgetAccountant, PrivacyReport, Share
 from .base import PrivateClassifier
 from .mechanisms import Noisy
-from .naive_bayes._gaussian import _drawn
 from .rows import ClassMoments, ClassSums, Frame, Rows, check_bounds, feature_bounds, row_norm
-from .rows.queries import Moments
+from .rows.queries import Moments, drawn
 
 # Shares of mu squared (of epsilon for delta = 0); what is left goes to the sums of the classes.
 _BOUNDS_SHARE, _CENTRE_SHARE, _NORM_SHARE = 0.1, 0.15, 0.05
@@ -233,7 +232,7 @@ class NearestCentroid(PrivateClassifier):
         between = ((mean - middle) / unit) ** 2 - (1 - share) * (norm * first_std / count / unit) ** 2
         within, std = whole.variance[0] - np.maximum((share * between).sum(axis=0), 0.0), whole.variance_std[0]
         common = max(within.mean(), float(np.linalg.norm(std)) / std.size)
-        within = _drawn(within, std, common, _VARIANCE_NOISE) * n / max(n - n_classes, 1.0)
+        within = drawn(within, std, common, _VARIANCE_NOISE) * n / max(n - n_classes, 1.0)
         self.within_class_std_dev_ = unit * np.sqrt(within)
         spread = np.sqrt(1 / count - 1 / n) * (self.within_class_std_dev_ + np.median(self.within_class_std_dev_))
         self.deviations_ = (mean - middle) / spread

@@ -12,6 +12,7 @@ from ..accounting import BudgetAccountant, Part
 from ..mechanisms import Noise, Noisy
 from ..rows import ClassMoments, Rows, check_bounds, feature_bounds
 from ..rows.frames import Bounds
+from ..rows.queries import drawn
 from ._base import NaiveBayes
 
 # How the noise of the one query is divided over sums and sums of squares (more weight, less noise).
@@ -159,9 +160,9 @@ class GaussianNB(NaiveBayes):
         pooled = (share * variance).sum(axis=0)
         pooled_std = np.sqrt((share**2 * variance_std**2).sum(axis=0))
         common = max(pooled.mean(), np.sqrt(np.sum(pooled_std**2)) / pooled.size)
-        target = _drawn(pooled, pooled_std, common, _FEATURE_VARIANCE_NOISE)
+        target = drawn(pooled, pooled_std, common, _FEATURE_VARIANCE_NOISE)
         unit = np.where(query.half_width > 1e-150, query.half_width, 1.0)  # a constant feature keeps some variance
-        variance = unit**2 * _drawn(variance, variance_std, target, _CLASS_VARIANCE_NOISE)
+        variance = unit**2 * drawn(variance, variance_std, target, _CLASS_VARIANCE_NOISE)
 
         self.class_count_ = count[:, 0]
         self.class_prior_ = share[:, 0] if self.priors is None else np.asarray(self.priors, dtype=np.float64)
@@ -173,13 +174,3 @@ class GaussianNB(NaiveBayes):
         overall = query.half_width**2 * np.maximum(pooled + between - 3 * noise, 0.0)
         self.epsilon_ = float(self.var_smoothing * overall.max())
         self.var_ = variance + self.epsilon_
-
-
-def _drawn(
-    value: NDArray[np.float64], std: NDArray[np.float64], target: float | NDArray[np.float64], noise: float
-) -> NDArray[np.float64]:
-    """Values drawn to positive targets by a weight that vanishes with their noise, and kept positive."""
-    tolerable = noise * target
-    weight = std**2 / (std**2 + tolerable**2)
-    # Even tolerable noise can turn a small variance negative.
-    return np.maximum((1 - weight) * value + weight * target, np.minimum(std, tolerable))

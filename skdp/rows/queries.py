@@ -122,6 +122,29 @@ class Moments(NamedTuple):
     variance_std: NDArray[np.float64]
 
 
+def drawn(
+    value: NDArray[np.float64], std: NDArray[np.float64], target: float | NDArray[np.float64], noise: float
+) -> NDArray[np.float64]:
+    """Noisy variances drawn to positive targets, by a weight that vanishes with their noise, and kept positive.
+
+    Parameters
+    ----------
+    value, std : ndarray
+        Variances and the noise in them.
+    target : float or ndarray
+    noise : float
+        How much noise a variance may keep, relative to its target.
+
+    Returns
+    -------
+    ndarray
+    """
+    tolerable = noise * target
+    weight = std**2 / (std**2 + tolerable**2)
+    # Even tolerable noise can turn a small variance negative.
+    return np.maximum((1 - weight) * value + weight * target, np.minimum(std, tolerable))
+
+
 class ClassMoments(Query):
     """Per class: the number of rows, and each feature's sum and sum of squares, in one joint query.
 

@@ -8,7 +8,7 @@ from sklearn.model_selection import GridSearchCV
 
 from skdp import BudgetAccountant, PrivacyWarning
 from skdp.naive_bayes import GaussianNB
-from skdp.naive_bayes._gaussian import _drawn
+from skdp.rows.queries import drawn
 
 X, y = make_classification(20_000, 6, n_informative=4, n_redundant=0, n_classes=3, random_state=0)
 BOUNDS = (-5.0, 5.0)
@@ -98,7 +98,7 @@ def test_the_plain_model_is_a_copy():
 
 
 def test_variances_stay_positive():
-    assert (_drawn(np.array([-1.0, 0.0]), np.array([1e-6, 1e-6]), 1.0, 0.02) > 0).all()
+    assert (drawn(np.array([-1.0, 0.0]), np.array([1e-6, 1e-6]), 1.0, 0.02) > 0).all()
 
 
 def test_partial_fit_is_one_release_a_call():
