@@ -107,7 +107,7 @@ def descend(
     noise: Noise,
     *,
     start: NDArray[np.float64],
-    ridge: float = 0.0,
+    ridge: float | NDArray[np.float64] = 0.0,
     alpha: float = 0.0,
     sampling_rate: float = 1.0,
     progress: Callable[[Sequence[Part]], Iterable[Part]] = iter,
@@ -121,7 +121,8 @@ def descend(
         One for each step.
     noise : Noise
     start : ndarray of shape (n_outputs, n_coefficients)
-    ridge, alpha : float, default=0.0
+    ridge : float or ndarray of shape (n_coefficients,), default=0.0
+    alpha : float, default=0.0
         The penalty is (ridge + alpha * noisy sum of weights) / 2 times the squared norm of the coefficients but the
         constant's.
     sampling_rate : float, default=1.0
@@ -156,7 +157,7 @@ def descend(
         noise_norm = math.sqrt(w.size) * std[0] * problem.max_weight / query.gradient_bound
         clipping = 1 - (1 - _LEAST_CLIPPING) * min(1.0, noise_norm / (_MUCH_NOISE * weight_sum))
         effective = _CURVATURE_SHARE * weight_sum + _CAUTION * noise_norm
-        curvature = loss.curvature_bound * problem.radius**2 * effective + penalty[0]
+        curvature = loss.curvature_bound * problem.radius**2 * effective + penalty.max()
         velocity = _MOMENTUM * velocity - (value[:-1].reshape(w.shape) + penalty * ahead) / curvature
         w = w + velocity
         if 2 * i > len(parts):

@@ -9,10 +9,10 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.special import ndtri
 from sklearn import linear_model
 from sklearn.base import BaseEstimator, RegressorMixin
-from sklearn.utils import Tags
+from sklearn.utils import Tags, column_or_1d
 from sklearn.utils.validation import check_is_fitted
 
-from .._sklearn_compat import Interval, validate_parameters
+from .._sklearn_compat import Interval, StrOptions, validate_parameters
 from ..accounting import Budget, BudgetAccountant, PrivacyReport, Share
 from ..base import PrivateEstimator
 from ..mechanisms import Noise
@@ -20,10 +20,13 @@ from ..rows import Rows, check_bounds, check_n_rows, feature_bounds
 from ..rows.collection import l2_norms
 from ..rows.frames import Bounds
 from ..stats import ConfidenceInterval
+from . import _descent
 from ._clipping import PARAMETER_CONSTRAINTS, check_sample_weight
+from ._descent import least_squares_by_gradient
 from ._whitened import Fit, least_squares, shares
 
 _BOUNDS_SHARE = 0.1
+_ROUNDS = 2  # of products
 
 
 class LeastSquares(RegressorMixin, PrivateEstimator):
@@ -78,40 +81,30 @@ class LeastSquares(RegressorMixin, PrivateEstimator):
         data, target = self._checked_data(X, y, dtype=[np.float64, np.float32], y_numeric=True, multi_output=True)
         check_n_rows(data)
         weights = check_sample_weight(sample_weight, data, self.max_weight, private=self.epsilon != math.inf)
-        targets = np.asarray(target, dtype=np.float64)
+        targets = self._checked_targets(np.asarray(target, dtype=np.float64))
         columns = targets.reshape(len(targets), -1)
         d = data.shape[1]
         bounds = None if self.bounds is None else check_bounds(self.bounds, d)
         bounds_y = None if self.bounds_y is None else check_bounds(self.bounds_y, columns.shape[1])
-        self.data_norm_ = math.inf if self.data_norm is None else float(self.data_norm)
         if self.data_norm is not None:
             data = _clipped(data, self.data_norm)
         if math.isinf(self.epsilon):
             data = data if bounds is None else np.clip(data, *bounds)
             clipped = targets if bounds_y is None else np.clip(columns, *bounds_y).reshape(targets.shape)
             self._fit_without_privacy(lambda: self._sklearn_counterpart().fit(data, clipped, sample_weight=weights))
-            self.bounds_, self.bounds_y_ = bounds, bounds_y
+            self._keep_limits(bounds, bounds_y)
             self._take_errors(None)
             return self
 
-        with self._open_budget() as (budget, noise):
+        with self._open_budget(max_subtasks=self._max_steps) as (budget, noise):
             joint = np.column_stack([data, columns])
             if self.data_norm is not None and bounds is None:
                 bounds = check_bounds((-self.data_norm, self.data_norm), d)
             bounds, bounds_y = _all_bounds(joint, bounds, bounds_y, d, budget, noise)
-            most = 1.0 if weights is None else float(self.max_weight)  # type: ignore[arg-type]
-            fit = least_squares(
-                Rows(joint, weights=None if weights is None else weights / most),
-                (np.append(bounds[0], bounds_y[0]), np.append(bounds[1], bounds_y[1])),
-                columns.shape[1],
-                [budget[share.name] for share in shares(1.0)],
-                noise,
-                moved=self.fit_intercept,
-                max_weight=most,
-            )
+            both = np.append(bounds[0], bounds_y[0]), np.append(bounds[1], bounds_y[1])
+            self._learn(joint, weights, both, targets.shape[1:], budget, noise)
         self.privacy_ = PrivacyReport.of(type(self).__name__, budget.plan, noise.secure)
-        self.bounds_, self.bounds_y_ = bounds, bounds_y
-        self._take_over(fit, one_target=targets.ndim == 1)
+        self._keep_limits(bounds, bounds_y)
         return self
 
     def predict(self, X: ArrayLike) -> NDArray[np.float64]:
@@ -127,14 +120,57 @@ class LeastSquares(RegressorMixin, PrivateEstimator):
         """
         return self.to_sklearn().predict(X)
 
-    def _take_over(self, fit: Fit, *, one_target: bool) -> None:
-        """Set the fitted attributes."""
+    def _learn(
+        self,
+        joint: NDArray,
+        weights: NDArray[np.float64] | None,
+        bounds: Bounds,
+        shape: tuple[int, ...],
+        budget: Budget,
+        noise: Noise,
+    ) -> None:
+        """Spend what is left of the budget and set the fitted attributes.
+
+        Parameters
+        ----------
+        joint : ndarray of shape (n_samples, n_features + n_targets)
+        weights : ndarray of shape (n_samples,) or None
+        bounds : tuple of two ndarrays of shape (n_features + n_targets,)
+        shape : tuple
+            (n_targets,), or empty for y of one dimension.
+        budget : Budget
+        noise : Noise
+        """
+        most = self._most(weights)
+        fit = least_squares(
+            Rows(joint, weights=None if weights is None else weights / most),
+            bounds,
+            math.prod(shape),
+            [budget[share.name] for share in shares(1.0)],
+            noise,
+            moved=self.fit_intercept,
+            max_weight=most,
+        )
+        one_target = not shape
         self._take_coefficients(fit, one_target=one_target)
         intercept = fit.mean_y - fit.mean @ self.coef_.reshape(fit.coef.shape).T
         self.intercept_ = float(intercept[0]) if one_target else intercept
         if not self.fit_intercept:
             self.intercept_ = 0.0
         self._take_errors(fit)
+
+    _max_steps = 0
+
+    def _checked_targets(self, y: NDArray[np.float64]) -> NDArray[np.float64]:
+        """The targets in their shape; ValueError where it contradicts the parameters."""
+        return y
+
+    def _keep_limits(self, bounds: Bounds | None, bounds_y: Bounds | None) -> None:
+        self.bounds_, self.bounds_y_ = bounds, bounds_y
+        self.data_norm_ = math.inf if self.data_norm is None else float(self.data_norm)
+
+    def _most(self, weights: NDArray[np.float64] | None) -> float:
+        return 1.0 if weights is None else float(self.max_weight)  # type: ignore[arg-type]
 
     def _take_coefficients(self, fit: Fit, *, one_target: bool) -> None:
         """Set what scikit-learn's estimator learns from rows that stand for the private ones, but for the intercept."""
@@ -154,7 +190,11 @@ class LeastSquares(RegressorMixin, PrivateEstimator):
     def _shares(self) -> list[Share]:
         known = (self.bounds is not None or self.data_norm is not None) and self.bounds_y is not None
         before = [] if known else [Share("bounds", _BOUNDS_SHARE)]
-        return [*before, *shares(1 - _BOUNDS_SHARE if before else 1.0)]
+        return [*before, *self._shares_of(1 - _BOUNDS_SHARE if before else 1.0)]
+
+    def _shares_of(self, weight: float) -> tuple[Share, ...]:
+        """What is spent after the bounds are known, `weight` in all."""
+        return shares(weight)
 
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()
@@ -166,7 +206,17 @@ class LeastSquares(RegressorMixin, PrivateEstimator):
 class LeastSquaresWithErrors(LeastSquares):
     """Base class of those whose coefficients have standard errors."""
 
+    _parameter_constraints: dict = {
+        **LeastSquares._parameter_constraints,
+        "mechanism": [StrOptions({"sufficient_statistics", "gradient"})],
+        "max_iter": PARAMETER_CONSTRAINTS["max_iter"],
+    }
+
     alpha: Any = 0.0
+    positive: bool
+    mechanism: str
+    max_iter: int
+    n_iter_: int
     coef_standard_error_: NDArray[np.float64] | None
     intercept_standard_error_: Any
 
@@ -192,12 +242,16 @@ class LeastSquaresWithErrors(LeastSquares):
             raise ValueError(f"level must be a number between 0 and 1, such as 0.95. Got {level!r} instead.")
         check_is_fitted(self)
         if self.coef_standard_error_ is None:
-            raise ValueError("There are no standard errors with epsilon=inf. Fit with a finite epsilon, such as 1e6.")
+            raise ValueError(
+                "There are no standard errors with epsilon=inf or mechanism='gradient'. Fit with a finite epsilon, "
+                "such as 1e6, and with mechanism='sufficient_statistics'."
+            )
         width = ndtri((1 + level) / 2) * self.coef_standard_error_
         return ConfidenceInterval(self.coef_ - width, self.coef_ + width)
 
     def _take_errors(self, fit: Fit | None) -> None:
         self.coef_standard_error_ = self.intercept_standard_error_ = None
+        self.n_iter_ = max(self._max_steps, 1) if fit is None else _ROUNDS
         if fit is None:
             return
         identity = np.eye(len(fit.root))
@@ -213,6 +267,54 @@ class LeastSquaresWithErrors(LeastSquares):
             self.intercept_standard_error_ = intercept[0] if np.ndim(self.intercept_) == 0 else np.array(intercept)
         else:
             self.intercept_standard_error_ = 0.0
+
+    @property
+    def _max_steps(self) -> int:  # type: ignore[override]
+        return self.max_iter if self.mechanism == "gradient" else 0
+
+    def _checked_targets(self, y: NDArray[np.float64]) -> NDArray[np.float64]:
+        if self.mechanism != "gradient":
+            return y
+        if math.prod(y.shape[1:]) > 1 or self.positive:
+            raise ValueError(
+                "mechanism='gradient' is for one target, y of one dimension, and for positive=False. Use "
+                "mechanism='sufficient_statistics'."
+            )
+        return column_or_1d(y, warn=True)
+
+    def __sklearn_tags__(self) -> Tags:
+        tags = super().__sklearn_tags__()
+        tags.target_tags.multi_output = self.mechanism != "gradient"
+        return tags
+
+    def _learn(
+        self,
+        joint: NDArray,
+        weights: NDArray[np.float64] | None,
+        bounds: Bounds,
+        shape: tuple[int, ...],
+        budget: Budget,
+        noise: Noise,
+    ) -> None:
+        if self.mechanism == "sufficient_statistics":
+            super()._learn(joint, weights, bounds, shape, budget, noise)
+            return
+        self.coef_, self.intercept_ = least_squares_by_gradient(
+            joint,
+            weights,
+            bounds,
+            [budget[share.name] for share in _descent.shares(1.0)],
+            noise,
+            alpha=float(np.ravel(self.alpha)[0]),
+            moved=self.fit_intercept,
+            max_weight=self._most(weights),
+            max_iter=self.max_iter,
+            progress=self._subtasks,
+        )
+        self._take_errors(None)
+
+    def _shares_of(self, weight: float) -> tuple[Share, ...]:
+        return _descent.shares(weight) if self.mechanism == "gradient" else super()._shares_of(weight)
 
 
 def _clipped(X: NDArray, norm: float) -> NDArray:
@@ -262,6 +364,12 @@ class LinearRegression(LeastSquaresWithErrors):
         Whether there is an intercept. Without one, rows are not moved to their mean.
     positive : bool, default=False
         Whether coefficients must not be negative.
+    mechanism : {"sufficient_statistics", "gradient"}, default="sufficient_statistics"
+        Noisy products of all pairs of columns, measured twice; or noisy gradients of squared errors on standardised
+        rows, for thousands of features or for rows that are mostly outliers. "gradient" is for one target and has no
+        standard errors.
+    max_iter : int, default=100
+        Number of steps of noisy gradients: they share the budget. Not used otherwise.
     max_weight : float, default=None
         Public bound on `sample_weight`, which needs it. It scales the noise.
     accountant : BudgetAccountant, default=None
@@ -277,9 +385,12 @@ class LinearRegression(LeastSquaresWithErrors):
     intercept_ : float or ndarray of shape (n_targets,)
         Noisy intercept.
     coef_standard_error_ : ndarray of the shape of `coef_`
-        How far noise and chance move a coefficient, as a standard deviation. None if epsilon is infinite.
+        How far noise and chance move a coefficient, as a standard deviation. None if epsilon is infinite,
+        and with ``mechanism="gradient"``.
     intercept_standard_error_ : float or ndarray of shape (n_targets,)
         The same for the intercept.
+    n_iter_ : int
+        Number of times that rows were looked at for the coefficients, which is public: 2, or `max_iter`.
     bounds_, bounds_y_ : tuple of two ndarrays
         The ranges that were used; None if epsilon is infinite and none were given.
     data_norm_ : float
@@ -312,8 +423,6 @@ class LinearRegression(LeastSquaresWithErrors):
     the same variance everywhere. They are approximate: what the penalty and scaled-down rows move on average is not in
     them. Intervals of coefficients that are pulled far to zero hold the true ones less often than they say.
 
-    There is no ``mechanism="gradient"``: see `SGDRegressor`.
-
     References
     ----------
     Wang (2018), "Revisiting differentially private linear regression: optimal and adaptive prediction and estimation in
@@ -345,6 +454,8 @@ class LinearRegression(LeastSquaresWithErrors):
         data_norm: float | None = None,
         fit_intercept: bool = True,
         positive: bool = False,
+        mechanism: str = "sufficient_statistics",
+        max_iter: int = 100,
         max_weight: float | None = None,
         accountant: BudgetAccountant | None = None,
         random_state: int | np.random.RandomState | None = None,
@@ -356,6 +467,8 @@ class LinearRegression(LeastSquaresWithErrors):
         self.data_norm = data_norm
         self.fit_intercept = fit_intercept
         self.positive = positive
+        self.mechanism = mechanism
+        self.max_iter = max_iter
         self.max_weight = max_weight
         self.accountant = accountant
         self.random_state = random_state
@@ -398,6 +511,12 @@ class Ridge(LeastSquaresWithErrors):
         Whether there is an intercept. Without one, rows are not moved to their mean.
     positive : bool, default=False
         Whether coefficients must not be negative.
+    mechanism : {"sufficient_statistics", "gradient"}, default="sufficient_statistics"
+        Noisy products of all pairs of columns, measured twice; or noisy gradients of squared errors on standardised
+        rows, for thousands of features or for rows that are mostly outliers. "gradient" is for one target and has no
+        standard errors.
+    max_iter : int, default=100
+        Number of steps of noisy gradients: they share the budget. Not used otherwise.
     max_weight : float, default=None
         Public bound on `sample_weight`, which needs it. It scales the noise.
     accountant : BudgetAccountant, default=None
@@ -413,9 +532,12 @@ class Ridge(LeastSquaresWithErrors):
     intercept_ : float or ndarray of shape (n_targets,)
         Noisy intercept.
     coef_standard_error_ : ndarray of the shape of `coef_`
-        How far noise and chance move a coefficient, as a standard deviation. None if epsilon is infinite.
+        How far noise and chance move a coefficient, as a standard deviation. None if epsilon is infinite,
+        and with ``mechanism="gradient"``.
     intercept_standard_error_ : float or ndarray of shape (n_targets,)
         The same for the intercept.
+    n_iter_ : int
+        Number of times that rows were looked at for the coefficients, which is public: 2, or `max_iter`.
     bounds_, bounds_y_ : tuple of two ndarrays
         The ranges that were used; None if epsilon is infinite and none were given.
     data_norm_ : float
@@ -470,6 +592,8 @@ class Ridge(LeastSquaresWithErrors):
         data_norm: float | None = None,
         fit_intercept: bool = True,
         positive: bool = False,
+        mechanism: str = "sufficient_statistics",
+        max_iter: int = 100,
         max_weight: float | None = None,
         accountant: BudgetAccountant | None = None,
         random_state: int | np.random.RandomState | None = None,
@@ -482,6 +606,8 @@ class Ridge(LeastSquaresWithErrors):
         self.data_norm = data_norm
         self.fit_intercept = fit_intercept
         self.positive = positive
+        self.mechanism = mechanism
+        self.max_iter = max_iter
         self.max_weight = max_weight
         self.accountant = accountant
         self.random_state = random_state

@@ -120,7 +120,7 @@ def least_squares(
     """
     scales, for_first, for_second = parts
     order = 1 if isinstance(scales.event, Pure) else 2
-    n_rows, centre, scale = _standardised(rows, bounds, scales, noise, moved=moved)
+    n_rows, centre, scale = standardised(rows, bounds, scales, noise, moved=moved)
     frame = Frame(centre, 1 / scale, bounds, order=order)
     m, d = centre.size, centre.size - n_targets
     X, Y = slice(d), slice(d, None)
@@ -185,7 +185,7 @@ def least_squares(
     )
 
 
-def _standardised(
+def standardised(
     rows: Rows, bounds: Bounds, part: Part, noise: Noise, *, moved: bool
 ) -> tuple[float, NDArray[np.float64], NDArray[np.float64]]:
     """The noisy number of rows, the mean of columns, or zero, and their root mean squares around it."""

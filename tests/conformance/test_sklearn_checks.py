@@ -172,6 +172,7 @@ def expected_failures(estimator):
         *(cls(epsilon=math.inf) for cls in (*WEIGHTED, *OTHERS)),
         TruncatedSVD(1),
         TruncatedSVD(1, epsilon=math.inf),
+        LinearRegression(mechanism="gradient", max_iter=3, max_weight=10.0),
         SelectKBest(k=1),
         SelectKBest(k=1, epsilon=math.inf),
         CategoricalNB(min_categories=20),

@@ -240,3 +240,44 @@ def test_a_fit_is_charged_once():
     assert accountant.total() == (1.0, 1e-6)
     assert model.privacy_.epsilon == 1.0
     assert 1 <= model.n_iter_
+
+
+@pytest.mark.parametrize("known", [{}, PUBLIC, {"data_norm": 100.0}, {**PUBLIC, "delta": 0}], ids=str)
+@pytest.mark.parametrize("model", [LinearRegression(), Ridge(50.0), LinearRegression(fit_intercept=False)], ids=str)
+def test_noisy_gradients(model, known):
+    model = clone(model).set_params(mechanism="gradient", epsilon=30.0, **{"random_state": 0, **known}).fit(X, y)
+    plain = model._sklearn_counterpart().fit(X, y)
+    assert model.score(X, y) > plain.score(X, y) - 0.05
+    assert model.n_iter_ == 100
+    assert model.coef_standard_error_ is None
+    with pytest.raises(ValueError, match="no standard errors"):
+        model.coef_interval()
+    np.testing.assert_array_equal(model.predict(X), model.to_sklearn().predict(X))
+
+
+def test_noisy_gradients_with_a_penalty_end_at_the_ridge():
+    """In the units of the features, not in those of the steps."""
+    rows = np.random.RandomState(0).uniform(-1, 1, size=(20_000, 2)) * [1.0, 100.0]
+    targets = rows @ [1.0, 0.01]
+    model = Ridge(
+        7000.0, epsilon=1e4, bounds=([-1, -100], [1, 100]), bounds_y=(-2, 2), mechanism="gradient", random_state=0
+    )
+    plain = linear_model.Ridge(7000.0).fit(rows, targets)
+    np.testing.assert_allclose(model.fit(rows, targets).coef_, plain.coef_, rtol=0.02)
+
+
+def test_weights_of_noisy_gradients():
+    weights = (X[:, 0] > X[:, 0].mean()).astype(float)
+    model = LinearRegression(100.0, **PUBLIC, mechanism="gradient", max_weight=1.0)
+    chosen = linear_model.LinearRegression().fit(X[weights > 0], y[weights > 0])
+    fitted = model.fit(X, np.where(weights > 0, y, y.mean()), weights)
+    assert fitted.score(X[weights > 0], y[weights > 0]) > chosen.score(X[weights > 0], y[weights > 0]) - 0.05
+
+
+@pytest.mark.parametrize("parameters", [{}, {"positive": True}], ids=str)
+def test_what_noisy_gradients_cannot_do_costs_nothing(parameters):
+    accountant = BudgetAccountant(1.0, 1e-6)
+    model = Ridge(mechanism="gradient", accountant=accountant, **parameters)
+    with pytest.raises(ValueError, match="mechanism='gradient' is for one target"):
+        model.fit(X, y if parameters else Y)
+    assert accountant.entries() == []

@@ -43,6 +43,15 @@ def test_rows_are_no_longer_than_a_frame_says(data, bounds, one):
         assert (np.abs(z).sum(axis=1) <= frame.longest_l1 * one * (1 + 1e-12)).all()
 
 
+@pytest.mark.parametrize("order", [1, 2])
+@pytest.mark.parametrize("n_features", [10, 700, 1000])
+def test_rounding_does_not_make_wide_rows_longer(order, n_features):
+    """All their coordinates may be rounded up."""
+    frame = Frame(0.0, 1.0, n_features=n_features, order=order)
+    z = frame.steps(np.repeat(np.linspace(1, 2, 200)[:, None], n_features, axis=1) ** np.arange(-3, 4)[:, None, None])
+    assert (np.linalg.norm(z, order, axis=-1) <= frame.one).all()
+
+
 @given(neighbours(values=mixed), st.sampled_from(BOUNDS))
 def test_coordinates_depend_on_their_row_alone(data, bounds):
     X, _ = data
