@@ -97,12 +97,11 @@ class LeastSquares(RegressorMixin, PrivateEstimator):
             return self
 
         with self._open_budget(max_subtasks=self._max_steps) as (budget, noise):
-            joint = np.column_stack([data, columns])
             if self.data_norm is not None and bounds is None:
                 bounds = check_bounds((-self.data_norm, self.data_norm), d)
-            bounds, bounds_y = _all_bounds(joint, bounds, bounds_y, d, budget, noise)
+            bounds, bounds_y = _all_bounds(data, columns, bounds, bounds_y, budget, noise)
             both = np.append(bounds[0], bounds_y[0]), np.append(bounds[1], bounds_y[1])
-            self._learn(joint, weights, both, targets.shape[1:], budget, noise)
+            self._learn(data, columns, weights, both, budget, noise, one_target=targets.ndim == 1)
         self.privacy_ = PrivacyReport.of(type(self).__name__, budget.plan, noise.secure)
         self._keep_limits(bounds, bounds_y)
         return self
@@ -122,36 +121,38 @@ class LeastSquares(RegressorMixin, PrivateEstimator):
 
     def _learn(
         self,
-        joint: NDArray,
+        X: NDArray,
+        Y: NDArray[np.float64],
         weights: NDArray[np.float64] | None,
         bounds: Bounds,
-        shape: tuple[int, ...],
         budget: Budget,
         noise: Noise,
+        *,
+        one_target: bool,
     ) -> None:
         """Spend what is left of the budget and set the fitted attributes.
 
         Parameters
         ----------
-        joint : ndarray of shape (n_samples, n_features + n_targets)
+        X : ndarray of shape (n_samples, n_features)
+        Y : ndarray of shape (n_samples, n_targets)
         weights : ndarray of shape (n_samples,) or None
         bounds : tuple of two ndarrays of shape (n_features + n_targets,)
-        shape : tuple
-            (n_targets,), or empty for y of one dimension.
         budget : Budget
         noise : Noise
+        one_target : bool
+            Whether y has one dimension.
         """
         most = self._most(weights)
         fit = least_squares(
-            Rows(joint, weights=None if weights is None else weights / most),
+            Rows(X, weights=None if weights is None else weights / most, more=Y),
             bounds,
-            math.prod(shape),
+            Y.shape[1],
             [budget[share.name] for share in shares(1.0)],
             noise,
             moved=self.fit_intercept,
             max_weight=most,
         )
-        one_target = not shape
         self._take_coefficients(fit, one_target=one_target)
         intercept = fit.mean_y - fit.mean @ self.coef_.reshape(fit.coef.shape).T
         self.intercept_ = float(intercept[0]) if one_target else intercept
@@ -289,18 +290,20 @@ class LeastSquaresWithErrors(LeastSquares):
 
     def _learn(
         self,
-        joint: NDArray,
+        X: NDArray,
+        Y: NDArray[np.float64],
         weights: NDArray[np.float64] | None,
         bounds: Bounds,
-        shape: tuple[int, ...],
         budget: Budget,
         noise: Noise,
+        *,
+        one_target: bool,
     ) -> None:
         if self.mechanism == "sufficient_statistics":
-            super()._learn(joint, weights, bounds, shape, budget, noise)
+            super()._learn(X, Y, weights, bounds, budget, noise, one_target=one_target)
             return
         self.coef_, self.intercept_ = least_squares_by_gradient(
-            joint,
+            np.column_stack([X, Y]),
             weights,
             bounds,
             [budget[share.name] for share in _descent.shares(1.0)],
@@ -324,19 +327,15 @@ def _clipped(X: NDArray, norm: float) -> NDArray:
 
 
 def _all_bounds(
-    joint: NDArray, bounds: Bounds | None, bounds_y: Bounds | None, d: int, budget: Budget, noise: Noise
+    X: NDArray, Y: NDArray, bounds: Bounds | None, bounds_y: Bounds | None, budget: Budget, noise: Noise
 ) -> tuple[Bounds, Bounds]:
     """The public bounds of features and targets; those that are missing, estimated in one go."""
     if bounds is not None and bounds_y is not None:
         return bounds, bounds_y
-    unknown = slice(0 if bounds is None else d, d if bounds_y is not None else None)
-    lower, upper = feature_bounds(Rows(joint[:, unknown]), budget["bounds"], noise)
-    if bounds is None:
-        bounds = lower[:d], upper[:d]
-    if bounds_y is None:
-        k = joint.shape[1] - d
-        bounds_y = lower[-k:], upper[-k:]
-    return bounds, bounds_y
+    rows = Rows(Y if bounds is not None else X, more=Y if bounds is None and bounds_y is None else None)
+    lower, upper = feature_bounds(rows, budget["bounds"], noise)
+    d, k = X.shape[1], Y.shape[1]
+    return bounds or (lower[:d], upper[:d]), bounds_y or (lower[-k:], upper[-k:])
 
 
 class LinearRegression(LeastSquaresWithErrors):

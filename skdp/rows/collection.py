@@ -68,19 +68,28 @@ class Rows:
         A number for each row.
     weights : ndarray of float64 of shape (n_samples,), default=None
         A weight for each row.
+    more : ndarray of shape (n_samples, n_more), default=None
+        Columns that follow those of X, which must be dense: targets, say. Put together in blocks, not as a whole.
     norms : bool, default=False
         Compute the L2 norm of each row, for kernels and for `clipped`. See `measured` for others.
     """
 
     def __init__(
-        self, X: Matrix, y: np.ndarray | None = None, weights: NDArray[np.float64] | None = None, *, norms: bool = False
+        self,
+        X: Matrix,
+        y: np.ndarray | None = None,
+        weights: NDArray[np.float64] | None = None,
+        *,
+        more: NDArray[np.float64] | None = None,
+        norms: bool = False,
     ) -> None:
         self._X: Any = _canonical(X)
+        self._more = more
         self._y = y
         self._weights = weights
         self._norms: NDArray[np.float64] | None = None
         self._scale: NDArray[np.float64] | None = None
-        self.n_columns = X.shape[1]
+        self.n_columns = X.shape[1] + (0 if more is None else more.shape[1])
         if norms:
             self._norms = self._row_norms(l2_norms)
 
@@ -120,7 +129,7 @@ class Rows:
 
     def _chosen(self, index: Any) -> "Rows":
         rows = copy(self)
-        for name in ("_X", "_y", "_weights", "_norms", "_scale"):
+        for name in ("_X", "_y", "_weights", "_more", "_norms", "_scale"):
             array = getattr(self, name)
             setattr(rows, name, None if array is None else array[index].copy())
         return rows
@@ -220,7 +229,7 @@ class Rows:
             X: Any = _csr_rows(self._X, part) if self._is_sparse else self._X[part]
             if self._is_sparse and not sparse:
                 X = X.toarray()
-            X = X.astype(np.float64, copy=False)
+            X = X.astype(np.float64, copy=False) if self._more is None else np.column_stack([X, self._more[part]])
             y, norms, scale, weights = (
                 None if array is None else array[part] for array in (self._y, self._norms, self._scale, self._weights)
             )

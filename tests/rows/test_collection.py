@@ -184,3 +184,16 @@ def test_too_many_rows_for_exact_sums(monkeypatch):
     monkeypatch.setattr(collection, "MAX_ROWS", 3)
     with pytest.raises(ValueError, match="At most 2\\*\\*28 rows"):
         collection.check_n_rows(np.ones((4, 1)))
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_more_columns_follow_those_of_x(dtype):
+    rng = np.random.RandomState(0)
+    X, more = rng.normal(size=(1000, 3)).astype(dtype), rng.normal(size=(1000, 2))
+    rows = Rows(X, more=more, norms=True)
+    assert rows.n_columns == 5
+    both = np.column_stack([X, more])
+    for some, whole in ((rows, both), (rows.every(7), 7 * both[::7])):
+        (total,) = some.sum(lambda block: ((block.X.T * (1 if block.weights is None else block.weights)).sum(axis=1),))
+        np.testing.assert_allclose(total, whole.sum(axis=0))
+    np.testing.assert_array_equal(rows._norms, Rows(both, norms=True)._norms)

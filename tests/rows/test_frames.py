@@ -44,12 +44,11 @@ def test_rows_are_no_longer_than_a_frame_says(data, bounds, one):
 
 
 @pytest.mark.parametrize("order", [1, 2])
-@pytest.mark.parametrize("n_features", [10, 700, 1000])
-def test_rounding_does_not_make_wide_rows_longer(order, n_features):
+def test_rounding_does_not_make_wide_rows_longer(order):
     """All their coordinates may be rounded up."""
-    frame = Frame(0.0, 1.0, n_features=n_features, order=order)
-    z = frame.steps(np.repeat(np.linspace(1, 2, 200)[:, None], n_features, axis=1) ** np.arange(-3, 4)[:, None, None])
-    assert (np.linalg.norm(z, order, axis=-1) <= frame.one).all()
+    for n_features in range(7, 1001, 7):
+        frame = Frame(0.0, 1.0, n_features=n_features, order=order)
+        assert np.linalg.norm(frame.steps(np.ones((1, n_features)))[0], order) <= frame.one
 
 
 @given(neighbours(values=mixed), st.sampled_from(BOUNDS))
@@ -78,8 +77,11 @@ def test_products_with_a_matrix_do_not_depend_on_other_rows():
     frame = Frame(np.zeros(30), rng.normal(size=(30, 30)) / np.geomspace(1e-8, 1e8, 30)[:, None], bounds)
     exact = (X @ frame.transform) / 1.0
     np.testing.assert_allclose(frame._mapped(X), exact, rtol=0, atol=1e-4)
+    near_corner, positive = rng.uniform(0.9, 1, size=(1001, 30)), rng.uniform(0.5, 1, size=(30, 30))
+    largest_sums = Frame(np.zeros(30), positive, (-np.ones(30), np.ones(30)))
     for n in (1, 2, 7, 100):
         np.testing.assert_array_equal(frame._mapped(X[:n]), frame._mapped(X)[:n])
+        np.testing.assert_array_equal(largest_sums._mapped(near_corner[:n]), largest_sums._mapped(near_corner)[:n])
 
 
 def test_coordinates_are_what_the_frame_says():
