@@ -42,9 +42,9 @@ def skip_member(app, what, name, obj, skip, options):
 
 
 def without_foreign_labels(app, what, name, obj, options, lines):
-    """Keep the text of references into scikit-learn's guide: inherited docstrings have them, and this site does not."""
+    """Keep the text of references into scikit-learn's guide and glossary, which inherited docstrings have."""
     if (getattr(obj, "__module__", None) or "").startswith("sklearn."):
-        lines[:] = [re.sub(r":ref:`([^`<]*?)\s*(?:<[^`]*>)?`", r"\1", line) for line in lines]
+        lines[:] = [re.sub(r":(?:ref|term):`([^`<]*?)\s*(?:<[^`]*>)?`", r"\1", line) for line in lines]
 
 
 def setup(app):
