@@ -73,8 +73,7 @@ def least_squares_by_gradient(
     intercept : float
     """
     scales, for_gradient = parts
-    unit_weights = None if weights is None else weights / max_weight
-    _, centre, scale = standardised(Rows(joint, weights=unit_weights), bounds, scales, noise, moved=moved)
+    _, centre, scale = standardised(Rows(joint), bounds, scales, noise, moved=moved)
     scale[-1] *= _LARGEST_ERROR
     rows: Any = np.clip(joint, *bounds)
     rows -= centre

@@ -96,7 +96,8 @@ class LeastSquares(RegressorMixin, PrivateEstimator):
             self._take_errors(None)
             return self
 
-        with self._open_budget(max_subtasks=self._max_steps) as (budget, noise):
+        # numpy's warnings tell of rows, if the user asks for those of an underflow, or of released numbers alone.
+        with self._open_budget(max_subtasks=self._max_steps) as (budget, noise), np.errstate(all="ignore"):
             if self.data_norm is not None and bounds is None:
                 bounds = check_bounds((-self.data_norm, self.data_norm), d)
             bounds, bounds_y = _all_bounds(data, columns, bounds, bounds_y, budget, noise)

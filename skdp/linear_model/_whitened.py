@@ -25,6 +25,9 @@ _FIRST_NORM, _NORM, _NOISE_PART, _LONGEST = 0.6, 0.85, 0.3, 20.0
 # not, would leave a part of what is wrong with these coefficients.
 _ROOM = 1.5
 
+# Smaller columns count as constant: noise may take 1e-250 for the bounds of few rows, whose square is no float.
+_LEAST_SCALE = 1e-140
+
 # The first products only have to find coordinates: a sample does, of so many rows per coordinate and unit of noise.
 _SAMPLE_PER_NOISE, _LEAST_SAMPLE = 200, 20_000
 
@@ -195,7 +198,7 @@ def standardised(
     scale = query.half_width * np.sqrt(np.maximum(moments.variance, moments.variance_std)[0])
     if not moved:
         scale, mean = np.hypot(scale, mean), np.zeros_like(mean)
-    return float(moments.n_rows[0, 0]), mean, np.where(scale > 0, scale, 1.0)
+    return float(moments.n_rows[0, 0]), mean, np.where(scale > _LEAST_SCALE, scale, 1.0)
 
 
 def _query(frame: Frame) -> SecondMoments:

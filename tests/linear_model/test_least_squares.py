@@ -7,8 +7,9 @@ from sklearn import linear_model
 from sklearn.base import clone
 from sklearn.datasets import load_diabetes
 
-from skdp import BudgetAccountant, PrivacyWarning
+from skdp import BudgetAccountant, PrivacyWarning, base
 from skdp.linear_model import ElasticNet, Lasso, LinearRegression, Ridge, _whitened
+from skdp.mechanisms import Noise
 
 rng = np.random.RandomState(0)
 MIXED = rng.normal(size=(4, 4))
@@ -184,6 +185,55 @@ def test_odd_rows_give_finite_models(model, epsilon, delta):
         for bounds in (None, (-1, 1)):
             ours = clone(model).set_params(epsilon=epsilon, delta=delta, bounds=bounds, random_state=0)
             assert np.isfinite(ours.fit(rows, target).predict(rows)).all()
+
+
+@pytest.mark.parametrize("mechanism", ["sufficient_statistics", "gradient"])
+@pytest.mark.parametrize("tiny", [1e-100, 1e-200, 1e-305])
+def test_tiny_features_give_finite_models(mechanism, tiny):
+    """Noise may take such numbers for the bounds of few rows: their squares are no floats."""
+    for alpha in (0.0, 1.0):
+        model = Ridge(alpha, mechanism=mechanism, max_iter=3, bounds=(-tiny, tiny), bounds_y=(-1, 1), random_state=0)
+        model.fit(X[:50] * tiny, y[:50])
+        assert np.isfinite(model.coef_).all()
+        if mechanism == "sufficient_statistics":
+            assert np.isfinite(model.coef_standard_error_).all()
+
+
+@pytest.mark.parametrize("mechanism", ["sufficient_statistics", "gradient"])
+@pytest.mark.parametrize("delta", [0, 1e-6])
+def test_an_extreme_row_adds_what_the_sensitivity_says(monkeypatch, mechanism, delta):
+    """And hardly less, but for gradients in the L1 norm. Where all else is released alike, so is the model."""
+
+    def fitted(rows, targets, weights, released=None):
+        calls = []
+
+        class Recording(Noise):
+            def add(self, part, answer, *, l1, l2, step=1.0, following=0):
+                noisy = released[len(calls)] if released else super().add(part, answer, l1=l1, l2=l2, step=step)
+                calls.append((answer * step, l2 if delta else l1, noisy))
+                return noisy
+
+        monkeypatch.setattr(base, "Noise", Recording)
+        model = LinearRegression(30.0, delta, bounds=(-1, 1), bounds_y=(-1, 1), mechanism=mechanism, max_iter=3)
+        model.set_params(max_weight=2.0, random_state=0).fit(rows, targets, weights)
+        return (*model.coef_, model.intercept_), *zip(*calls, strict=True)
+
+    rows, weights = np.random.RandomState(0).normal(0, 0.1, size=(2000, 4)), np.full(2000, 0.5)
+    model, without, sensitivities, released = fitted(rows, rows[:, 0], weights)
+    more = np.vstack([rows, [9, 9, -9, 9]]), np.append(rows[:, 0], -9), np.append(weights, 5.0)
+    other, answers, _, _ = fitted(*more, released)
+    assert other == model
+    added = [np.linalg.norm((one - two).ravel(), 2 if delta else 1) for one, two in zip(answers, without, strict=True)]
+    ratios = np.divide(added, sensitivities)
+    assert ratios.max() < 1 + 1e-9  # the differences are rounded
+    assert ratios.min() > (0.95 if delta or mechanism != "gradient" else 0.5)
+
+
+@pytest.mark.parametrize("mechanism", ["sufficient_statistics", "gradient"])
+def test_numpys_warnings_do_not_tell_of_a_row(mechanism):
+    model = LinearRegression(mechanism=mechanism, max_iter=3, max_weight=3.0, data_norm=100.0, **PUBLIC)
+    with np.errstate(all="raise"):
+        model.fit(np.vstack([X, np.full(4, 1e-310)]), np.append(y, 1e-310), np.append(np.ones(len(X)), 1e-310))
 
 
 def test_bounds_are_estimated_where_they_are_not_public():

@@ -12,7 +12,7 @@ from sklearn.feature_selection import chi2, f_regression
 from sklearn.pipeline import FeatureUnion
 
 from skdp import BudgetAccountant, base
-from skdp.accounting import Gaussian, Part
+from skdp.accounting import Gaussian, Part, Pure
 from skdp.cluster import KMeans
 from skdp.covariance import EmpiricalCovariance
 from skdp.decomposition import PCA, TruncatedSVD
@@ -59,10 +59,14 @@ class StubNoise(Noise):
     def __init__(self, random_state=None):
         super().__init__(0)
         self.calls = []
+        self.answers = []
+        self.perturbed = False
 
     def add(self, part, answer, *, l1, l2, step=1.0, following=0):
         real = super().add(part, np.zeros_like(answer), l1=l1, l2=l2, step=step)
         shape = np.shape(answer)
+        if not self.perturbed:  # with the same noise in their objectives, neighbours need not have minima that are near
+            self.answers.append((answer, step, (l1, 1) if isinstance(part.event, Pure) else (l2, 2)))
         self.calls.append((part.name, part.event, shape, l1, l2, np.array(step).tolist()))
         return Noisy(np.linspace(50, 100, int(np.prod(shape))).reshape(shape), real.std)
 
@@ -77,9 +81,11 @@ class StubNoise(Noise):
         return np.arange(size) % 2 == 0
 
     def normal(self, size):
+        self.perturbed = True
         return np.linspace(-1, 1, size)
 
     def gamma_norm(self, size):
+        self.perturbed = True
         return np.linspace(-1, 1, size)
 
 
@@ -164,6 +170,7 @@ MODELS = [
     LinearDiscriminantAnalysis(),
     LinearDiscriminantAnalysis(delta=0, classes=[0, 1, 2], solver="eigen", n_components=1),
     LinearDiscriminantAnalysis(bounds=(-1, 1), classes=[0, 1], solver="lsqr", shrinkage=0.1, priors=[0.5, 0.5]),
+    LinearDiscriminantAnalysis(epsilon=1e5, bounds=(-1, 1), classes=[0, 1]),
     QuadraticDiscriminantAnalysis(),
     QuadraticDiscriminantAnalysis(delta=0, bounds=(-1, 1), classes=[0, 1, 2], reg_param=0.1),
     NearestCentroid(),
@@ -203,12 +210,14 @@ MODELS = [
     PCA(),
     PCA(1, delta=0, bounds=(-1, 1), whiten=True),
     PCA(0.9, bounds=(-1, 1)),
+    PCA(epsilon=1e5, bounds=(-1, 1)),
     TruncatedSVD(1),
     TruncatedSVD(1, delta=0, data_norm=1.0),
     EmpiricalCovariance(),
     EmpiricalCovariance(delta=0, bounds=(-1, 1)),
     EmpiricalCovariance(bounds=(-1, 1), assume_centered=True),
     KMeans(2),
+    KMeans(2, epsilon=1e5, bounds=(-1, 1)),
     KMeans(3, delta=0, bounds=(-1, 1)),
     KMeans(2, init=[[0.0, 0.0], [1.0, -1.0]], max_iter=2),
     KMeans(2, init=[[0.0, 0.0], [1.0, -1.0]], delta=0, bounds=(-1, 1)),
@@ -233,12 +242,25 @@ def test_only_released_values_tell_neighbours_apart(monkeypatch, model):
                 fitted = fitted_to(clone(model), X, y, len(pair[0][0]))
             outcomes.append((state(fitted), stubs[-1].calls, [str(w.message) for w in caught]))
         assert outcomes[0] == outcomes[1]
+        for (more, step, (sensitivity, order)), (fewer, _, _) in zip(stubs[-1].answers, stubs[-2].answers, strict=True):
+            assert np.linalg.norm(((more - fewer) * step).ravel(), order) <= sensitivity * (1 + 1e-9)
 
 
 @pytest.mark.parametrize("model", [PCA(1), TruncatedSVD(1, delta=0)], ids=name_of)
 def test_a_subspace_iteration_does_not_peek(monkeypatch, model):
     monkeypatch.setattr("skdp.decomposition._spectrum.MANY_FEATURES", 1)
     test_only_released_values_tell_neighbours_apart(monkeypatch, model)
+
+
+@pytest.mark.parametrize("model", [LinearRegression(max_weight=2.0), Lasso(delta=0, bounds=(-1, 1))], ids=name_of)
+def test_products_of_a_sample_do_not_peek(monkeypatch, model):
+    rates = []
+    original = Rows.sampled
+    monkeypatch.setattr(Rows, "sampled", lambda rows, rate, noise: rates.append(rate) or original(rows, rate, noise))
+    for name in ("_SAMPLE_PER_NOISE", "_LEAST_SAMPLE"):
+        monkeypatch.setattr(f"skdp.linear_model._whitened.{name}", 0.01)
+    test_only_released_values_tell_neighbours_apart(monkeypatch, model)
+    assert len(set(rates)) == 1  # that of the stub's released number of rows
 
 
 @pytest.mark.parametrize("model", MODELS, ids=name_of)
@@ -351,6 +373,35 @@ def test_releases_cost_what_the_plan_says(monkeypatch):
         model.fit(X, y)
         planned = [event.mu * math.sqrt(getattr(event, "steps", 1)) for _, event in model.privacy_event().parts]
         assert math.hypot(*drawn) == pytest.approx(math.hypot(*planned))
+
+
+@pytest.mark.parametrize("many_features", [1, 1000])
+@pytest.mark.parametrize("delta", [0, 1e-6])
+def test_decompositions_and_clusters_cost_what_the_plan_says(monkeypatch, many_features, delta):
+    """The same where epsilons add up, and in a subspace iteration."""
+    drawn = []
+
+    class Adding(StubNoise):
+        def add(self, part, answer, **kwargs):
+            drawn.append(part.event.mu**2 if delta else part.event.epsilon)
+            return super().add(part, answer, **kwargs)
+
+    monkeypatch.setattr(base, "Noise", Adding)
+    for module in ("decomposition._spectrum", "cluster._kmeans"):
+        monkeypatch.setattr(f"skdp.{module}.MANY_FEATURES", many_features)
+    (X, y), _ = next(neighbours())
+    for model in (
+        PCA(1, delta=delta),
+        TruncatedSVD(1, delta=delta),
+        EmpiricalCovariance(delta=delta, assume_centered=True),
+        KMeans(2, delta=delta, max_iter=2),
+        KMeans(2, delta=delta, init=X[:2]),
+        LinearDiscriminantAnalysis(delta=delta, classes=[0, 1]),
+    ):
+        drawn.clear()
+        model.fit(X, y)
+        planned = [event.mu**2 if delta else event.epsilon for _, event in model.privacy_event().parts]
+        assert sum(drawn) == pytest.approx(sum(planned))
 
 
 @pytest.mark.parametrize("order", ["C", "F"])
