@@ -34,8 +34,11 @@ _FLOOR, _RIDGE = 0.5, 0.5
 
 _LEAST, _LARGEST = 1e-12, 1e140  # eigenvalue, and unit of a feature whose square must be a number
 
+# How much noise a covariance matrix may keep, relative to its mean variance: the common one before it is drawn to that
+# variance in all directions, a class's before it is drawn to the common one.
+_COMMON_NOISE, _CLASS_NOISE = 3.0, 0.3
+
 _MADE_UP_ROWS = 1000  # for each class
-_CLASS_NOISE = 0.3  # how much noise a class's covariance may keep, relative to the mean variance of the pooled one
 
 
 class Normals(NamedTuple):
@@ -100,8 +103,10 @@ class DiscriminantAnalysis(PrivateClassifier):
         bounds = None if self.bounds is None else check_bounds(self.bounds, X.shape[1])
         if classes is not None:
             self._check_n_classes(classes)
-            self._check_priors(self.priors, classes.size)
-        self._check_plain(X.shape[1], classes)
+        known = self.priors if classes is None else classes  # either says how many classes there are
+        if known is not None:
+            self._check_priors(self.priors, np.size(known))
+        self._check_plain(X.shape[1], None if known is None else np.size(known))
         if math.isinf(self.epsilon):
             X = X if bounds is None else np.clip(X, *bounds)
             self._fit_without_privacy(lambda: self._keep(self._sklearn_counterpart().fit(X, y)))
@@ -147,8 +152,8 @@ class DiscriminantAnalysis(PrivateClassifier):
         """
         return self.to_sklearn().decision_function(X)
 
-    def _check_plain(self, n_features: int, classes: NDArray | None) -> None:
-        """Raise where scikit-learn's estimator would refuse its parameters."""
+    def _check_plain(self, n_features: int, n_classes: int | None) -> None:
+        """Raise where scikit-learn's estimator would refuse its parameters; None for classes to be discovered."""
 
     def _keep(self, plain: BaseEstimator) -> BaseEstimator:
         """The fitted scikit-learn estimator, kept if not all that it needs is public."""
@@ -248,9 +253,10 @@ class LinearDiscriminantAnalysis(ClassNamePrefixFeaturesOutMixin, TransformerMix
     Notes
     -----
     First a centre and a unit for each feature, and a norm that most standardised rows do not exceed; then one joint
-    query holds the number of rows and the sums of each class, and products of all pairs of features. The eigenvalues of
-    the covariance matrix are raised by as much as noise may change them, which vanishes with the noise: a large epsilon
-    gives scikit-learn's model.
+    query holds the number of rows and the sums of each class, and products of all pairs of features. The covariance
+    matrix is drawn to the same variance in all directions where it is mostly noise, and its eigenvalues are raised by
+    as much as the noise that is left may change them. Both vanish with the noise: a large epsilon gives scikit-learn's
+    model.
 
     References
     ----------
@@ -324,7 +330,10 @@ class LinearDiscriminantAnalysis(ClassNamePrefixFeaturesOutMixin, TransformerMix
         NotImplementedError
             With solver "lsqr".
         """
-        return self.to_sklearn().transform(X)
+        # What is too large for a float becomes the largest one, or zero: behind this step, a warning or an error about
+        # infinity would tell of the row.
+        with np.errstate(all="ignore"):
+            return np.nan_to_num(self.to_sklearn().transform(X))
 
     def to_sklearn(self) -> discriminant_analysis.LinearDiscriminantAnalysis:
         """The plain scikit-learn estimator with the private parameters.
@@ -354,16 +363,18 @@ class LinearDiscriminantAnalysis(ClassNamePrefixFeaturesOutMixin, TransformerMix
     def _n_features_out(self) -> int:
         return self._plain.transform(np.zeros((1, self.n_features_in_))).shape[1]
 
-    def _check_plain(self, n_features: int, classes: NDArray | None) -> None:
+    def _check_plain(self, n_features: int, n_classes: int | None) -> None:
         if self.shrinkage == "auto":
             raise ValueError(
                 "shrinkage='auto' is not available: it takes fourth moments of the rows. The covariance matrix is "
                 "regularised as its noise demands in any case; pass a number to shrink it further."
             )
-        if classes is None:  # so many that any number of components may be right
-            classes = np.arange(n_features + 1 if self.priors is None else np.size(self.priors))
-        made_up = np.eye(classes.size, n_features)
-        self._fitted_to(Normals(np.ones(classes.size), made_up, np.eye(n_features)[None]), classes)
+        # As few made-up rows as will do: no more directions than asked for, out of those that there can be.
+        most = n_features if n_classes is None else min(n_features, n_classes - 1)
+        size = max(1, min(self.n_components or 1, most))
+        means, spread = np.eye(size + 1, size), 2 * np.eye(size)
+        labels = np.append(np.tile(np.arange(size + 1), 2), np.zeros(2 * size, dtype=int))
+        self._sklearn_counterpart().set_params(priors=None).fit(np.vstack([means, means, spread, -spread]), labels)
 
     def _keep(self, plain: BaseEstimator) -> BaseEstimator:
         self._plain = plain
@@ -545,20 +556,28 @@ def _normals(query: SecondMoments, released: Noisy, frame: Frame, *, pooled: boo
     edge = math.sqrt(2 * d) * float(products_std.ravel()[0]) / n_rows  # of a class's covariance: the norm of its noise
     if pooled:
         common = products / n_rows.sum() - (weights * outer).sum(axis=0)
-        norm = (share * edge)[0, 0]
+        norm = float((share * edge)[0, 0])
     else:
         own = products / n_rows[:, :, None] - outer
         common = (weights * own).sum(axis=0)
-        norm = np.linalg.norm(share * edge)
-    factors = _raised(common, float(norm))[None]
+        norm = float(np.linalg.norm(share * edge))
+    # Noise along the diagonal averages out in the mean variance: this is known best.
+    level = max(np.trace(common) / d, norm / (math.sqrt(2) * d))
+    factors = _raised(*_drawn(common, norm, level * np.eye(d), _COMMON_NOISE * level))[None]
     if not pooled:
         common = factors[0] @ factors[0].T
         tolerable = _CLASS_NOISE * np.trace(common) / d
-        drawn = (edge**2 / (edge**2 + tolerable**2))[:, :, None]
-        kept, noise = (1 - drawn) * own + drawn * common, (1 - drawn[:, 0, 0]) * edge[:, 0]
-        factors = np.array([_raised(*pair) for pair in zip(kept, noise, strict=True)])
+        factors = np.array([_raised(*_drawn(*pair, common, tolerable)) for pair in zip(own, edge[:, 0], strict=True)])
     unit = np.minimum(1 / np.broadcast_to(frame.transform, d), _LARGEST)
     return Normals(n_rows[:, 0], frame.centre + unit * mean, unit[:, None] * factors)
+
+
+def _drawn(
+    covariance: NDArray[np.float64], noise: float, target: NDArray[np.float64], tolerable: float
+) -> tuple[NDArray[np.float64], float]:
+    """A covariance matrix drawn to a target by a weight that vanishes with its noise; and the noise that it keeps."""
+    weight = noise**2 / (noise**2 + tolerable**2)
+    return (1 - weight) * covariance + weight * target, (1 - weight) * noise
 
 
 def _raised(covariance: NDArray[np.float64], noise: float) -> NDArray[np.float64]:

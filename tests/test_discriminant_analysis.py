@@ -6,8 +6,10 @@ from sklearn import discriminant_analysis
 from sklearn.base import clone
 from sklearn.datasets import load_breast_cancer, load_digits, make_classification
 
-from skdp import BudgetAccountant, PrivacyWarning
+from skdp import BudgetAccountant, BudgetExceededError, PrivacyWarning
 from skdp.discriminant_analysis import LinearDiscriminantAnalysis, QuadraticDiscriminantAnalysis
+from skdp.naive_bayes import GaussianNB
+from skdp.pipeline import Pipeline
 
 X, y = make_classification(
     20_000, 6, n_informative=4, n_redundant=0, n_classes=3, weights=[0.5, 0.3], class_sep=2.0, random_state=0
@@ -120,6 +122,18 @@ def test_rows_are_projected():
         LinearDiscriminantAnalysis(solver="lsqr", **KNOWN).fit(X, y).transform(X)
 
 
+@pytest.mark.parametrize("delta", [0, 1e-6])
+def test_a_row_too_long_for_a_float_goes_unnoticed(delta):
+    """Warnings are errors here. Behind the projection in a pipeline, infinity would tell of the row."""
+    huge = np.vstack([X, [1.7e308, -1.7e308] * 3, [-1.7e308] * 6])
+    model = LinearDiscriminantAnalysis(**{**KNOWN, "delta": delta}).fit(huge, np.append(y, [0, 1]))
+    assert np.isfinite(model.transform(huge)).all()
+    np.testing.assert_array_equal(model.transform(X), model.to_sklearn().transform(X))
+    project = LinearDiscriminantAnalysis(bounds=(LOWER, UPPER), classes=CLASSES)
+    steps = [("project", project), ("classify", GaussianNB(bounds=(-9, 9), classes=CLASSES))]
+    assert Pipeline(steps, delta=delta).fit(huge, np.append(y, [0, 1])).score(X, y) > 0.5
+
+
 def test_discovered_labels():
     labels = np.array(["a", "b", "c"])[y]
     labels[7] = "a secret"
@@ -141,6 +155,8 @@ def test_discovered_labels():
         ({"n_components": 7}, ValueError, "n_components cannot be larger"),
         ({"classes": CLASSES, "priors": [0.5, 0.5]}, ValueError, "one entry for each of the 3 classes"),
         ({"classes": CLASSES, "priors": [0.5, 0.7, -0.2]}, ValueError, "priors must be non-negative"),
+        ({"priors": [0.5, 0.7, 0.1]}, ValueError, "sum to 1"),
+        ({"priors": [0.2, 0.3, 0.5], "n_components": 3}, ValueError, "n_components cannot be larger"),
         ({"delta": 0}, ValueError, "delta=0 needs classes"),
         ({"classes": [0, 1]}, ValueError, "labels that are not in classes"),
         ({"bounds": (1, 0)}, ValueError, "reversed"),
@@ -153,10 +169,20 @@ def test_wrong_parameters_are_refused_before_the_spend(parameters, error, messag
         LinearDiscriminantAnalysis(accountant=accountant, **parameters).fit(X, y)
     with pytest.raises(ValueError, match="two classes"):
         QuadraticDiscriminantAnalysis(accountant=accountant, classes=[0]).fit(X[y == 0], y[y == 0])
+    with pytest.raises(ValueError, match="sum to 1"):
+        QuadraticDiscriminantAnalysis(accountant=accountant, priors=[0.5, 0.7]).fit(X, y)
     assert accountant.entries() == []
 
 
-def test_digits():
+def test_parameters_are_checked_at_once_however_many_features_there_are():
+    """Rows of each of as many classes would not fit into memory."""
+    accountant = BudgetAccountant(0.5, 1e-6)
+    with pytest.raises(BudgetExceededError):
+        LinearDiscriminantAnalysis(accountant=accountant).fit(np.zeros((20, 5000)), np.arange(20) % 2)
+
+
+@pytest.mark.parametrize(("epsilon", "delta", "least"), [(4.0, 1e-6, 0.88), (4.0, 0, 0.8)])
+def test_digits(epsilon, delta, least):
     X, y = load_digits(return_X_y=True)
-    model = LinearDiscriminantAnalysis(4.0, bounds=(0, 16), classes=range(10), random_state=0).fit(X, y)
-    assert model.score(X, y) > 0.88
+    model = LinearDiscriminantAnalysis(epsilon, delta, bounds=(0, 16), classes=range(10), random_state=0).fit(X, y)
+    assert model.score(X, y) > least

@@ -76,6 +76,16 @@ def test_sensitivities_are_reached():
     assert assert_within(SecondMoments(frame, constant=0.25, pure=True), X)[0] == pytest.approx(1, rel=1e-2)
 
 
+def test_rounding_to_steps_is_part_of_the_sensitivity():
+    """Sums that lie between two steps may be a step farther apart than what a row adds."""
+    diagonal = np.array([[1.0, 1.0], [1.0, -1.0]]) / math.sqrt(2)
+    square = Frame(0.0, 1.0, n_features=2)
+    square.steps = lambda X: X  # rows of the full length, which a frame keeps clear of for its own rounding
+    query = AxisMoments(SecondMoments(square), diagonal, pure=True)
+    for others in np.random.RandomState(0).randint(-2000, 2000, size=(50, 3, 2)):
+        assert_within(query, np.vstack([others, [square.one, 0]]))
+
+
 def test_axis_moments_are_the_moments():
     X = np.random.RandomState(0).normal(size=(500, 4))
     query = AxisMoments(SecondMoments(Frame(0.0, 0.1, n_features=4)), AXES, pure=False)
@@ -102,6 +112,19 @@ def test_projected_rows_do_not_depend_on_other_rows():
     projected = Projected(Frame(0.0, 1.0, n_features=4), AXES)
     X = rng.normal(size=(300, 4))
     np.testing.assert_array_equal(projected.steps(X), np.vstack([projected.steps(row[None]) for row in X]))
+    projected = Projected(Frame(0.0, 0.1, n_features=100), np.linalg.qr(rng.normal(size=(100, 20)))[0].T)
+    X = rng.normal(size=(300, 100))
+    np.testing.assert_array_equal(projected.lengths(X), [projected.lengths(row[None])[0] for row in X])
+
+
+def test_rounding_does_not_make_projected_rows_longer():
+    full = Frame(0.0, 1.0, n_features=4)
+    full.steps = lambda X: X  # rows of the full length, which a frame keeps clear of for its own rounding
+    z = np.random.RandomState(0).normal(size=(1000, 4))
+    z = np.trunc(full.one * z / np.linalg.norm(z, axis=1, keepdims=True))
+    assert np.linalg.norm(z, axis=1).max() > full.one - 0.2
+    for n_axes in (1, 3):
+        assert np.linalg.norm(Projected(full, AXES[:n_axes]).steps(z), axis=1).max() <= full.one
 
 
 def test_variances_lose_their_noise_and_nothing_else():
