@@ -243,7 +243,7 @@ class Decomposition:
         frame = Frame(0.0, 1.0, bounds, n_features=self._rows.n_columns, order=self.order)
         return frame.scaled_to(self._norm(frame, part, self.quantile))
 
-    def spectrum(self, frame: Frame, *, moved: bool) -> Spectrum:
+    def spectrum(self, frame: Frame, *, moved: bool, norm: float | None = None) -> Spectrum:
         """Axes, and what there is along them. Spends the parts.
 
         Parameters
@@ -252,9 +252,11 @@ class Decomposition:
             With a number as its transform.
         moved : bool
             Whether axes are those of rows less their mean.
+        norm : float, default=None
+            The public L2 norm that rows do not exceed, if it is known: variances need no room beyond it.
         """
         if self._n_axes is not None:
-            return self._few_axes(frame, self._n_axes)
+            return self._few_axes(frame, self._n_axes, norm)
         query = SecondMoments(frame, constant=_CONSTANT, pure=self._pure)
         exact = query.answer(self._rows)
         (n_rows,), (first,), products = query.moments(
@@ -266,22 +268,24 @@ class Decomposition:
         ((_, vectors),) = in_threads(np.linalg.eigh, [products])
         axes = _signed(vectors[:, ::-1].T)
 
-        wider, part = self._wider(frame, float(n_rows))
+        wider, part = self._wider(frame, float(n_rows), norm)
         if wider is not frame:
             query = SecondMoments(wider)
             exact = query.answer(self._rows)
         return self._along(axes, AxisMoments(query, axes, pure=self._pure), exact, wider, part)
 
-    def _wider(self, frame: Frame, n_rows: float) -> tuple[Frame, Part]:
+    def _wider(self, frame: Frame, n_rows: float, norm: float | None) -> tuple[Frame, Part]:
         """A frame in which variances are measured: the same if it clips hardly any rows. And the part that is left."""
         part = self._for_variances
+        wider = Frame(frame.centre, 1.0, frame.bounds, n_features=self._rows.n_columns)
+        if norm is not None:
+            return (frame if self.order == 2 else wider.scaled_to(norm)), part
         if self._pure:
             for_norm, part = part.split(_NORM_AGAIN, 1 - _NORM_AGAIN)
-            wider = Frame(frame.centre, 1.0, frame.bounds, n_features=self._rows.n_columns)
             return wider.scaled_to(_ROOM * self._norm(wider, for_norm, self.quantile)), part
         return (frame if self.quantile(n_rows) > _HARDLY_CLIPPED else frame.scaled_to(_ROOM)), part
 
-    def _few_axes(self, frame: Frame, n_axes: int) -> Spectrum:
+    def _few_axes(self, frame: Frame, n_axes: int, norm: float | None) -> Spectrum:
         """By a subspace iteration from a fixed start: each step multiplies the axes with the rows' products."""
         d = self._rows.n_columns
         n_found = min(n_axes + _SPARE_AXES, d)
@@ -293,7 +297,7 @@ class Decomposition:
             products = self._rows.release(CrossProducts(frame, along, n_found), for_products, self._noise).value
             axes = np.linalg.svd(products, full_matrices=False)[0].T
         axes = _signed(axes[:n_axes])
-        wider = frame.scaled_to(_ROOM)
+        wider = frame.scaled_to(_ROOM) if norm is None else frame
         query = SecondMoments(Projected(wider, axes))
         query.sparse = frame.sparse
         moments = AxisMoments(query, np.eye(n_axes + 1), pure=self._pure)

@@ -33,7 +33,7 @@ class TruncatedSVD(PrivateTransformer):
     data_norm : float, default=None
         Public bound on the L2 norm of a row: longer rows are scaled down to it in `fit`. 1 for rows of
         `sklearn.feature_extraction.text.TfidfVectorizer`. None estimates a quantile of the norms, for 5 % of the
-        budget.
+        budget. With ``delta=0`` and up to 1000 features, axes are found in rows whose L1 norm is scaled down to it.
     accountant : BudgetAccountant, default=None
         Account that the fit is charged to before it looks at the data.
     random_state : int, RandomState instance or None, default=None
@@ -134,7 +134,7 @@ class TruncatedSVD(PrivateTransformer):
             frame = released.around_zero(None, budget["row norm"])
         else:
             frame = Frame(0.0, 1.0, n_features=rows.n_columns, order=released.order).scaled_to(self.data_norm)
-        spectrum = released.spectrum(frame, moved=False)
+        spectrum = released.spectrum(frame, moved=False, norm=self.data_norm)
 
         k, n_rows = self.n_components, spectrum.n_rows
         second = spectrum.falling(spectrum.second)

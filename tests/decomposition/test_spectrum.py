@@ -145,3 +145,14 @@ def test_fewer_rows_are_clipped_where_there_is_less_noise(event):
     assert clipped == sorted(clipped, reverse=True)
     assert clipped[0] == pytest.approx(0.8)
     assert clipped[-1] < 1e-5
+
+
+@pytest.mark.parametrize("event", [Gaussian(0.1), Pure(0.1)])
+def test_variances_need_no_room_beyond_a_public_norm(event):
+    rows = Rows(np.random.RandomState(0).normal(size=(50, 4)))
+    released = Decomposition(rows, Noise(0), Part("axes", event), Part("variances", event))
+    frame = Frame(0.0, 1.0, n_features=4, order=released.order).scaled_to(3.0)
+    wider, part = released._wider(frame, 50.0, 3.0)
+    assert float(wider.transform) == pytest.approx(1 / 3.0)
+    assert wider.order == 2
+    assert part.event == event

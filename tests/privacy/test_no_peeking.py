@@ -150,7 +150,7 @@ MODELS = [
     GaussianNB(bounds=(-1, 1), classes=[0, 1], priors=[0.5, 0.5]),
     BernoulliNB(),
     BernoulliNB(delta=0, classes=[0, 1], binarize=None),
-    BernoulliNB(data_norm=0.5, classes=[0, 1], fit_prior=False),
+    BernoulliNB(data_norm=1.0, classes=[0, 1], fit_prior=False),
     BernoulliNB(data_norm=2.0, classes=[0, 1], class_prior=[0.5, 0.5]),
     MultinomialNB(),
     MultinomialNB(delta=0, classes=[0, 1], alpha=0.0),
