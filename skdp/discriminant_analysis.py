@@ -563,11 +563,15 @@ def _normals(query: SecondMoments, released: Noisy, frame: Frame, *, pooled: boo
         norm = float(np.linalg.norm(share * edge))
     # Noise along the diagonal averages out in the mean variance: this is known best.
     level = max(np.trace(common) / d, norm / (math.sqrt(2) * d))
-    factors = _raised(*_drawn(common, norm, level * np.eye(d), _COMMON_NOISE * level))[None]
+    # A row is compared with two noisy means: their noise counts as if rows were scattered by it.
+    blur = 2 * (first_std[:, 0] / n_rows[:, 0]) ** 2
+    of_all = float(share[:, 0] @ blur) if pooled else 0.0
+    factors = _raised(*_drawn(common, norm, level * np.eye(d), _COMMON_NOISE * level), of_all)[None]
     if not pooled:
         common = factors[0] @ factors[0].T
         tolerable = _CLASS_NOISE * np.trace(common) / d
-        factors = np.array([_raised(*_drawn(*pair, common, tolerable)) for pair in zip(own, edge[:, 0], strict=True)])
+        each = zip(own, edge[:, 0], blur, strict=True)
+        factors = np.array([_raised(*_drawn(one, noise, common, tolerable), more) for one, noise, more in each])
     unit = np.minimum(1 / np.broadcast_to(frame.transform, d), _LARGEST)
     return Normals(n_rows[:, 0], frame.centre + unit * mean, unit[:, None] * factors)
 
@@ -580,8 +584,8 @@ def _drawn(
     return (1 - weight) * covariance + weight * target, (1 - weight) * noise
 
 
-def _raised(covariance: NDArray[np.float64], noise: float) -> NDArray[np.float64]:
-    """A factor of a covariance matrix whose eigenvalues are raised by what noise of that norm demands."""
+def _raised(covariance: NDArray[np.float64], noise: float, blur: float) -> NDArray[np.float64]:
+    """A factor of a covariance matrix, its eigenvalues raised by what noise of that norm demands, and by `blur`."""
     values, axes = np.linalg.eigh(covariance)
-    values = np.maximum(values, _FLOOR * noise) + _RIDGE * noise
+    values = np.maximum(values, _FLOOR * noise) + _RIDGE * noise + blur
     return axes * np.sqrt(np.maximum(values, _LEAST))

@@ -85,7 +85,7 @@ def test_a_large_epsilon_gives_scikit_learns_model(kind, parameters, delta):
 
 @pytest.mark.parametrize(("epsilon", "delta", "least"), [(2.0, 1e-6, 0.85), (1.0, 0, 0.75)])
 def test_small_data_sets_stay_usable(epsilon, delta, least):
-    """Also where the covariance matrix is mostly noise: raised by that alone, it would leave decisions to the priors."""
+    """Also where the covariance matrix is mostly noise: raised by that alone, the priors would decide."""
     X, y = load_breast_cancer(return_X_y=True)
     known = {"bounds": (X.min(axis=0), X.max(axis=0)), "classes": [0, 1]}
     scores = [
