@@ -9,7 +9,7 @@ from sklearn import cluster
 
 from ..accounting import Part, Pure
 from ..decomposition._spectrum import Spectrum
-from ..mechanisms import Noise
+from ..mechanisms import Noise, public_normals
 from ..rows import ClassSums, Frame, Rows
 
 # Chosen on wine, Adult, Bank marketing and synthetic blobs, for epsilon from 0.5 to 4: inertia hardly changes when they
@@ -134,7 +134,7 @@ class Lloyd:
 
     def _cells(self, n_cells: int) -> NDArray[np.float64]:
         """Centres of as many cells of a Gaussian with the rows' moments."""
-        draws = np.random.RandomState(0).normal(size=(_DRAWS_PER_CELL * n_cells, len(self._axes)))
+        draws = public_normals((_DRAWS_PER_CELL * n_cells, len(self._axes)))
         draws *= np.sqrt(self._variance)
         draws /= np.maximum(np.linalg.norm(draws, axis=1, keepdims=True), 1.0)
         best = cluster.KMeans(n_cells, init="random", n_init=1, max_iter=_DRAWS_STEPS, random_state=0).fit(draws)

@@ -11,7 +11,7 @@ from sklearn.isotonic import isotonic_regression
 
 from ..accounting import Part, Pure, Share
 from ..accounting.budget import weighted
-from ..mechanisms import Noise
+from ..mechanisms import Noise, public_normals
 from ..rows import Block, Frame, Query, Rows, SecondMoments, centred, row_norm
 from ..rows._threads import in_threads
 from ..rows.collection import MAX_ROWS
@@ -289,7 +289,7 @@ class Decomposition:
         """By a subspace iteration from a fixed start: each step multiplies the axes with the rows' products."""
         d = self._rows.n_columns
         n_found = min(n_axes + _SPARE_AXES, d)
-        axes = np.linalg.qr(np.random.RandomState(0).normal(size=(d, n_found)))[0].T
+        axes = np.linalg.qr(public_normals((d, n_found)))[0].T
         for step in self._for_axes.steps(_STEPS):
             for_norm, for_products = step.split(_NORM_AGAIN, 1 - _NORM_AGAIN)
             projected = Projected(frame, axes)

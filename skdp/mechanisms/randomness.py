@@ -83,4 +83,9 @@ class RandomBits:
         return np.random.RandomState(self.words(8, np.uint32))
 
 
+def public_normals(size: tuple[int, ...]) -> NDArray[np.float64]:
+    """Normal numbers that are the same in every fit: a place to start from, and never noise."""
+    return np.random.RandomState(0).normal(size=size)
+
+
 _WORDS = ((np.uint8, 2**4), (np.uint16, 2**11), (np.uint32, 2**26))
