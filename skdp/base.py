@@ -427,6 +427,22 @@ class PrivateClassifier(ClassifierMixin, PrivateEstimator):
         """
         return self.to_sklearn().predict(X)
 
+    @available_if(_counterpart_has("decision_function"))
+    def decision_function(self, X: ArrayLike) -> NDArray[np.float64]:
+        """Scores of samples, linear ones for linear models.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            May be a sparse matrix where `fit` takes one.
+
+        Returns
+        -------
+        ndarray of shape (n_samples,) or (n_samples, n_classes)
+            For two classes positive where the second one scores higher, otherwise a score for each class.
+        """
+        return self.to_sklearn().decision_function(X)
+
     @available_if(_counterpart_has("predict_proba"))
     def predict_proba(self, X: ArrayLike) -> NDArray[np.float64]:
         """Predict class probabilities.

@@ -138,20 +138,6 @@ class DiscriminantAnalysis(PrivateClassifier):
         self.privacy_ = PrivacyReport.of(type(self).__name__, budget.plan, noise.secure)
         return self
 
-    def decision_function(self, X: ArrayLike) -> NDArray[np.float64]:
-        """Discriminant scores of samples.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, n_features)
-
-        Returns
-        -------
-        ndarray of shape (n_samples,) or (n_samples, n_classes)
-            For two classes positive where the second one is more likely, otherwise a score for each class.
-        """
-        return self.to_sklearn().decision_function(X)
-
     def _check_plain(self, n_features: int, n_classes: int | None) -> None:
         """Raise where scikit-learn's estimator would refuse its parameters; None for classes to be discovered."""
 

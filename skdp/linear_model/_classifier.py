@@ -98,20 +98,6 @@ class LinearClassifier(PrivateClassifier):
         self.coef_ = margins[:, :d]
         self.intercept_ = problem.constant * margins[:, d] if self.fit_intercept else np.zeros(len(margins))
 
-    def decision_function(self, X: ArrayLike | Matrix) -> NDArray[np.float64]:
-        """The linear scores of samples.
-
-        Parameters
-        ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_features)
-
-        Returns
-        -------
-        ndarray of shape (n_samples,) or (n_samples, n_classes)
-            For two classes positive where the second one is predicted, otherwise a score for each class.
-        """
-        return self.to_sklearn().decision_function(X)
-
     def sparsify(self) -> Self:
         """Convert `coef_` to a sparse matrix. Noisy coefficients are hardly ever zero: this rarely saves memory.
 
